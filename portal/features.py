@@ -32,7 +32,7 @@ from portal.auth.mailed import bp as links
 from portal.auth.owners import owner_of
 from portal.auth.views import bp as auth
 from portal.brand.actions import BRAND
-from portal.brand.commands import newer_than
+from portal.brand.commands import other_than
 from portal.brand.permissions import BRAND_WRITE
 from portal.brand.views import bp as branding
 from portal.cli import plain
@@ -251,7 +251,7 @@ FEATURES = (
         pages=(branding,),
         permissions=(BRAND_WRITE,),
         actions=(BRAND,),
-        provides=(brand.newer_than.by(newer_than),),
+        provides=(brand.other_than.by(other_than),),
         found=(page("Branding", "adjustments-horizontal", "brand.index", BRAND_WRITE, also="logo color product name"),),
     ),
     Feature(
@@ -306,7 +306,7 @@ def register(app: Flask) -> None:
     actions.set(app, ACTIONS)
     resources.set(app, RESOURCES)
     relations.set(app, RELATIONS)
-    lists.set(app, frozenset(RESOURCES))
+    lists.set(app, {**{name: one.plural.capitalize() for name, one in RESOURCES.items()}, "activity": "Activity"})
     navigation.set(app, [link for feature in FEATURES for link in _links(feature)])
     buttons = [link for one in RESOURCES.values() for link in buttons_of(one)]
     found.set(app, [*navigation.of(app), *buttons, *(link for feature in FEATURES for link in feature.found)])

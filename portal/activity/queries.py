@@ -12,16 +12,17 @@ from sqlalchemy import ARRAY, BigInteger, Row, Uuid, and_, asc, cast, desc, fals
 from sqlalchemy import ColumnExpressionArgument as Condition
 from sqlalchemy.orm import aliased
 
+from portal.activity import periods
 from portal.activity.actions import fields, labels
 from portal.core.actor import Role, current_actor
-from portal.core.clock import local, now, zone
+from portal.core.clock import zone
 from portal.core.cursors import moment
 from portal.core.days import on_day
 from portal.core.db import db
 from portal.core.email_addresses import readable_email
 from portal.core.history import Activity
 from portal.core.keys import read_key
-from portal.core.listing import NOT_A_DAY, Count, Filter, Link, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import NOT_A_DAY, Count, Filter, Listing, Rows, Sort, Source, Tab
 from portal.core.operations import Operation
 from portal.core.terms import matches
 from portal.organizations.queries import names_of
@@ -56,25 +57,6 @@ def listing(arguments: Mapping[str, str], path: str) -> Listing:
         newest=Operation.at,
     )  # fmt: skip
     return Listing(source, arguments, path)
-
-
-def periods(listing: Listing) -> list[Link]:
-    """Links to the same list for some periods, in the reader's time zone. A week begins on Monday."""
-    today = local(now()).date()
-    monday, day = today - timedelta(days=today.weekday()), timedelta(days=1)
-    choices = (
-        ("Any time", None, None),
-        ("Today", today, None),
-        ("Yesterday", today - day, today - day),
-        ("This week", monday, None),
-        ("This month", today.replace(day=1), None),
-    )
-    chosen = listing.filters.get("from"), listing.filters.get("to")
-    links = []
-    for label, first, last in choices:
-        ends = {name: day.isoformat() if day else None for name, day in (("from", first), ("to", last))}
-        links.append(Link(label, listing.url_with(**ends), tuple(ends.values()) == chosen))
-    return links
 
 
 def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
@@ -320,6 +302,7 @@ FILTERS = {
         label="Team",
         suggestions="teams",
     ),
+    "period": periods.FILTER,
     "from": Filter(_by_day(lambda day: Operation.at >= day), on_day("From"), NOT_A_DAY, "From"),
     "to": Filter(
         _by_day(lambda day: Operation.at < day + timedelta(days=1)),

@@ -12,7 +12,7 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from portal.activity import follow_views, follows, queries
+from portal.activity import follow_views, follows, periods, queries
 from portal.activity.entries import Entry, days, entries_of
 from portal.activity.operation_undo import JOB, can_be_undone, parts_of
 from portal.activity.permissions import ACTIVITY_READ
@@ -22,8 +22,11 @@ from portal.core.db import db
 from portal.core.errors import Conflict, Missing
 from portal.core.history import Superseded, as_it_was, before
 from portal.core.listing import Listing
+from portal.resources.arrange_page import arrange_page
 from portal.resources.changes import inside
+from portal.resources.columns import Column
 from portal.resources.deciding import Decision, decide
+from portal.resources.opening import open_list, opened, query_of
 from portal.resources.resource import Resource
 from portal.web.activity_feed import confirm
 from portal.web.confirming import ask_first
@@ -56,6 +59,25 @@ class Then:
         return self.then == self.now
 
 
+@dataclass(frozen=True)
+class ActivityList:
+    """What portal/resources/opening.py asks of a list."""
+
+    name: str = "activity"
+    plural: str = "activity"
+    columns: Sequence[Column] = ()
+
+    def url(self, page: str) -> str:
+        return url_for(f"{self.name}.{page}")
+
+
+LISTED = ActivityList()
+
+
+def _listed(arguments: Mapping[str, str]) -> Listing:
+    return queries.listing(arguments, here())
+
+
 class Feed:
     """The feed of portal/web/activity_feed.py, for the pages of features below this one."""
 
@@ -77,14 +99,18 @@ class Feed:
 @requires(ACTIVITY_READ)
 def index() -> ResponseReturnValue:
     """The list of operations."""
-    listing = queries.listing(request.args, here())
+    listing = open_list(LISTED, _listed, opens=True)
     export_url = listing.url.replace(listing.path, url_for(".export"), 1)
     return render_list(
         "activity",
         listing,
+        resource=LISTED,
+        opened=opened(listing, LISTED.name),
+        query=query_of(listing),
+        arrange_url=listing.url.replace(listing.path, url_for(".arrange"), 1),
         entries_of=entries_of,
         days=days,
-        periods=queries.periods(listing),
+        periods=periods.links(listing),
         export_url=export_url,
     )
 
@@ -93,8 +119,14 @@ def index() -> ResponseReturnValue:
 @requires(ACTIVITY_READ)
 def export() -> ResponseReturnValue:
     """Export every event of the listed operations as CSV, one line per changed field."""
-    listing = queries.listing(request.args, here())
-    return csv_response(f"activity-{now():%Y-%m-%d}", _exported(listing))
+    return csv_response(f"activity-{now():%Y-%m-%d}", _exported(open_list(LISTED, _listed)))
+
+
+@bp.route("/arrange", methods=["GET", "POST"])
+@requires(ACTIVITY_READ)
+def arrange() -> ResponseReturnValue:
+    """Choose how many operations the list shows, and the view with which it opens."""
+    return arrange_page(LISTED, open_list(LISTED, _listed))
 
 
 @bp.get("/<uuid:id>")

@@ -8,8 +8,13 @@ from wtforms.validators import InputRequired, Length
 from portal.users.forms import ChosenPasswordForm
 from portal.users.passwords import LONGEST
 from portal.web.forms import Form
+from portal.web.urls import safe_next
 
 LONGEST_CODE = 64
+
+
+def _within(target: str | None) -> str:
+    return safe_next(target, "")
 
 
 class LoginForm(Form):
@@ -18,7 +23,7 @@ class LoginForm(Form):
     email = StringField("Email", validators=[InputRequired("Enter your email address."), Length(max=320)])
     password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=LONGEST)])
     keep = BooleanField("Keep me signed in")
-    next = HiddenField()
+    next = HiddenField(filters=(_within,))
 
 
 class ForgottenForm(Form):
@@ -41,7 +46,7 @@ class PasskeyForm(Form):
     """A passkey's response, filled in by a script."""
 
     credential = HiddenField()
-    next = HiddenField()
+    next = HiddenField(filters=(_within,))
 
 
 class TwoFactorForm(Form):

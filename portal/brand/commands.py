@@ -29,13 +29,14 @@ class Values:
     logo: Logo | None = None
 
 
-def newer_than(known: int) -> Brand | None:
-    """The newest version, if it is newer than a known one. What another program wrote wrongly is left out."""
-    row = first_as_system(queries.newer(), known=known)
+def other_than(known: Brand) -> Brand | None:
+    """The newest version, if it isn't the known one. What another program wrote wrongly is left out."""
+    row = first_as_system(queries.other(), known=known.version, known_at=known.at)
     if row is None:
         return None
     logo = bytes(row.logo) if row.logo is not None else None
-    return Brand(row.version, _read(read_name, row.name), _read(read_accent, row.accent), _read(logo_of, logo))
+    name, accent = _read(read_name, row.name), _read(read_accent, row.accent)
+    return Brand(row.version, name, accent, _read(logo_of, logo), row.at)
 
 
 def _read(read: Callable[[Given], Shown], value: Given | None) -> Shown | None:

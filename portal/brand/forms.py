@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from typing import Any
 
 from flask import request
@@ -11,6 +13,7 @@ from portal.brand.commands import Values
 from portal.branding import LARGEST, LONGEST_NAME, Logo, color_of, contrast_problem, logo_of, read_accent, read_name
 from portal.web.forms import Form, TextField
 
+CARRIED, PART = "carried_logo", 100_000  # fields with a part of it in base64, each shorter than FIELD_BYTES
 COLOR = "Enter a color such as #0b6e4f."
 COLOR_KW = {"placeholder": "#0b6e4f", "spellcheck": "false", "autocapitalize": "none"}
 
@@ -38,17 +41,25 @@ class BrandForm(Form):
         light, _, dark = (chosen.accent or "").partition(",")
         super().__init__(data={"name": chosen.name, "accent": light, "accent_dark": dark, "version": str(version)})
         self.chosen = chosen
+        self.carried: Sequence[str] = ()  # parts of a logo that was chosen, but isn't saved yet
         self.logo, self.logo_problem = self._logo()
 
     def _logo(self) -> tuple[Logo | None, str]:
-        """The logo to save, and what is wrong with the uploaded file."""
+        """The logo to save, and what is wrong with the chosen one: a file, or what an earlier page carried."""
         file = request.files.get("logo")
-        if not file or not file.filename:
-            return None if self.removes_logo.data else self.chosen.logo, ""
+        if file and file.filename:
+            content = file.stream.read(LARGEST + 1)
+        elif self.removes_logo.data:
+            return None, ""
+        elif not (content := _carried()):
+            return self.chosen.logo, ""
         try:
-            return logo_of(file.stream.read(LARGEST + 1)), ""
+            logo = logo_of(content)
         except ValueError as error:
             return self.chosen.logo, f"The logo {error}"
+        text = b64encode(logo.content).decode()
+        self.carried = [text[start : start + PART] for start in range(0, len(text), PART)]
+        return logo, ""
 
     def validate(self, extra_validators: Any = None) -> bool:
         return bool(super().validate(extra_validators)) and not self.logo_problem
@@ -76,6 +87,14 @@ class BrandForm(Form):
     def values(self) -> Values:
         both = [one for one in (self.accent.data, self.accent_dark.data) if one]
         return Values(self.name.data, ",".join(both) or None, self.logo)
+
+
+def _carried() -> bytes:
+    """The logo that was chosen before a preview or an error. Browsers without JavaScript forget the chosen file."""
+    try:
+        return b64decode("".join(request.form.getlist(CARRIED)), validate=True)
+    except ValueError:
+        return b""
 
 
 def _check(field: Any, theme: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, or_, select
 
 from portal.brand.models import BrandVersion
 from portal.core.listing import Rows
@@ -13,11 +13,18 @@ SHOWN = 20
 
 
 @cache
-def newer() -> Rows:
-    """The newest version, if it is newer than the version `known`."""
-    wanted = BrandVersion.version > bindparam("known")
-    own = BrandVersion.version, BrandVersion.name, BrandVersion.accent, BrandVersion.logo, BrandVersion.logo_type
-    return select(*own).where(wanted).order_by(BrandVersion.version.desc()).limit(1)
+def other() -> Rows:
+    """The newest version, if it isn't the `known` one, saved at `known_at`; of no values, if there is none any more.
+
+    After a backup was restored, the newest version can have a lower number, or the same with other values.
+    """
+    newest = select(func.max(BrandVersion.version).label("version")).subquery().c
+    own = BrandVersion.name, BrandVersion.accent, BrandVersion.logo, BrandVersion.logo_type
+    number, at = func.coalesce(newest.version, 0).label("version"), BrandVersion.at
+    found = select(number, at, *own).select_from(newest.version.table)
+    found = found.outerjoin(BrandVersion, BrandVersion.version == newest.version)
+    known_at = bindparam("known_at", type_=BrandVersion.at.type)
+    return found.where(or_(number != bindparam("known"), at.is_distinct_from(known_at)))
 
 
 def newest() -> Select[BrandVersion]:

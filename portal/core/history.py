@@ -20,9 +20,11 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    and_,
     bindparam,
     func,
     inspect,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -38,6 +40,7 @@ from portal.core.operations import NEWEST, XID8
 from portal.core.row_security import ONESELF, OWN_TENANT
 
 CHANGING = ("update", "delete", "restore")
+PRIVATE = "saved_views"  # the table whose private rows have events without an organization
 RECORDED: tuple[TypeEngine[Any], ...] = (
     Text(),
     Uuid(),
@@ -88,14 +91,19 @@ class Activity(TenantOwned, Base):
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """An ADMIN sees the events of the own organization, everybody else those about themselves."""
+        """An ADMIN sees the events of the own organization and of own private views, everybody else those about
+        themselves.
+        """
         if actor.role is Role.ADMIN and actor.organization_id is not None:
-            return cls.organization_id == actor.organization_id
+            private = and_(cls.organization_id.is_(None), cls.table_name == PRIVATE, cls.actor_id == actor.id)
+            return or_(cls.organization_id == actor.organization_id, private)
         return (cls.table_name == "users") & (cls.row_id == actor.id)
 
     @classmethod
     def row_policy(cls) -> str:
-        return f"organization_id = {OWN_TENANT} OR (table_name = 'users' AND row_id = {ONESELF})"
+        about = f"table_name = 'users' AND row_id = {ONESELF}"
+        private = f"table_name = '{PRIVATE}' AND organization_id IS NULL AND actor_id = {ONESELF}"
+        return f"organization_id = {OWN_TENANT} OR ({about}) OR ({private})"
 
     @classmethod
     def tenant(cls) -> InstrumentedAttribute[Any]:

@@ -148,8 +148,9 @@ class Records(Generic[Row]):
             raise Missing
         if row.version != version:
             raise Stale(row)
-        self.change(row, self.edited(row, _differing(row, values)))
+        changes = self.edited(row, _differing(row, values))
         try:
+            self.change(row, changes)
             db.session.flush()
         except StaleDataError:
             raise Stale(row) from None

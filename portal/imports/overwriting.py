@@ -6,9 +6,8 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, case, cast, func, not_, null, select
+from sqlalchemy import case, cast, func, null, select
 
-from portal.core.bulk import Refusal
 from portal.core.db import db
 from portal.imports.models import Import, ImportRow
 from portal.users.bulk import SettingPeople
@@ -24,7 +23,6 @@ TOGETHER = (
     ("expires_on",),
 )  # each with rules of its own
 UNCHANGED = "Unchanged"
-BACKWARDS = "Last day of access: it is before the first day"
 
 
 def refused(one: Import, ids: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
@@ -77,22 +75,12 @@ def lock(one: Import, ids: Sequence[uuid.UUID]) -> None:
 def _changes(one: Import, *, undoes: bool = False) -> list[SettingPeople]:
     chosen = one.options.get("overwrites", ())
     written = {*chosen, *(["is_active"] if "activates_on" in chosen else [])}
-    values = ({name: _value(one.id, name, chosen, undoes) for name in names if name in written} for names in TOGETHER)
-    changes = [SettingPeople(users, some, UNCHANGED) for some in values if some]
-    if not undoes:
-        for change in changes:
-            if {"activates_on", "expires_on"} & change.values.keys():
-                change.also_refused = [_backwards(one.id, chosen)]
+    values = {name: _value(one.id, name, chosen, undoes) for name in FIELDS if name in written}
+    parts = ({name: values[name] for name in names if name in values} for names in TOGETHER)
+    changes = [SettingPeople(users, part, UNCHANGED) for part in parts if part]
+    for change in changes:
+        change.beside = values
     return changes
-
-
-def _backwards(import_id: uuid.UUID, chosen: Sequence[str]) -> Refusal:
-    """The last day would be before the first one, which activating cancels."""
-    is_on, first, last = (
-        _value(import_id, name, chosen, undoes=False) if name in chosen else getattr(User, name)
-        for name in ("is_active", "activates_on", "expires_on")
-    )
-    return Refusal(BACKWARDS, and_(not_(is_on), last < first) if "is_active" in chosen else last < first)
 
 
 def _value(import_id: uuid.UUID, name: str, chosen: Sequence[str], undoes: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic
 
 from flask import Blueprint, flash, request
@@ -12,17 +12,16 @@ from werkzeug.exceptions import BadRequest
 
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
-from portal.core.filtering import joined
 from portal.core.ignored import PLACE
 from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.parts import parts_of
 from portal.core.policy import Permission
 from portal.resources.arrange_page import arrange_page
-from portal.resources.arranging import ARGUMENT, Arrangement, arrange, arranged, arrangement_of
+from portal.resources.arranging import arranged, arrangement_of
 from portal.resources.exporting import choices, export
 from portal.resources.offers import correction, groups
-from portal.resources.opening import GONE, OF, VIEW, asked, is_gone, opened, query_of
+from portal.resources.opening import open_list, opened, query_of
 from portal.resources.purge_page import purge
 from portal.resources.relation import LinkForm, sides_of, tenant_of
 from portal.resources.resource import KINDS, Resource, Row
@@ -107,21 +106,12 @@ class Pages(Generic[Row]):
 
     def _listing(self, q: str | None = None, path: str | None = None, *, opens: bool = False) -> Listing:
         """The list for this URL, or for another search in it."""
-        usual = arrangement_of(self.resource.name)
-        given = joined(request.args.to_dict(flat=False)) | ({} if q is None else {"q": q})
-        arguments, key, of = asked(self.resource.name, given, usual.view if opens else "")
-        if key:  # it is arranged as the view was saved
-            usual = Arrangement(is_dense=usual.is_dense)
-        columns = arguments.pop(ARGUMENT, None)
         related = {side.other.noun: side.filter() for side in sides_of(self.resource)}
-        listing = self.resource.listing({"per_page": str(usual.per_page), **arguments}, path or here(), related)
-        arrange(listing, self.resource.columns, usual, columns)
-        listing.view = key
-        if of:
-            listing.carried = {**listing.carried, OF: of}
-        if is_gone(request.args, key):
-            listing.refused[VIEW] = GONE
-        return listing
+
+        def build(arguments: Mapping[str, str]) -> Listing:
+            return self.resource.listing(arguments, path or here(), related)
+
+        return open_list(self.resource, build, opens=opens, q=q)
 
     def _selection_url(self, listing: Listing) -> str:
         """Where the form of the list sends selected rows, with what selects this page of it."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.core.actor import current_actor
+from portal.core.db import db
 from portal.core.errors import Conflict, NotAllowed
 from portal.core.records import Records
 from portal.organizations.commands import lock_active
@@ -39,8 +40,13 @@ class SavedViews(Records[SavedView]):
         return {**changes, "owner_id": row.created_by if changes["sharing"] == PRIVATE else None}
 
     def change(self, row: SavedView, changes: Mapping[str, Any]) -> None:
+        """Sharing a private view is a change of its own, so that its former name and filters stay private."""
         _check(row)
-        super().change(row, changes)
+        shared = {"sharing", "owner_id"} & changes.keys() if row.sharing == PRIVATE else set()
+        if shared and (private := {name: value for name, value in changes.items() if name not in shared}):
+            super().change(row, private)
+            db.session.flush()
+        super().change(row, {name: changes[name] for name in changes if not shared or name in shared})
 
     def remove(self, row: SavedView, at: datetime) -> None:
         _check(row)

@@ -18,6 +18,7 @@ from portal.web.given import lists
 from portal.web.urls import path_of
 
 LONGEST_QUERY = 2000
+SEEN = "Only super administrators can also see a private view and its history."
 TOO_LONG = "This list has too many filters to be saved. Remove some, then try again."
 
 
@@ -35,7 +36,7 @@ class SavedViewForm(RowForm):
 
     layout: ClassVar[tuple[str, ...]] = ("name", "sharing")
     name = TextField("Name", longest=60, validators=(DataRequired("Enter a name for the view."),))
-    sharing = SelectField("Who can use it", description="Administrators see the changes of all views in the activity.")
+    sharing = SelectField("Who can use it", description=SEEN)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

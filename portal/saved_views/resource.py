@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import flash, request
+from flask import flash, request, url_for
 from flask_login import current_user
 
 from portal.core.listing import Filter, Listing
@@ -26,15 +26,20 @@ from portal.saved_views.demo import demo_rows
 from portal.saved_views.forms import EditSavedViewForm, NewSavedViewForm
 from portal.saved_views.models import LOCKED, OPEN, PRIVATE, SavedView
 from portal.users.permissions import USERS_ANY_TENANT
+from portal.web.activity_feed import feed
 from portal.web.forms import Form
+from portal.web.given import lists
 
 SHARING = {PRIVATE: "Private", OPEN: "Shared. Everyone can change it", LOCKED: "Shared. Only its creator can change it"}
 
 
-def chosen_by(listed: Resource[Any], query: str) -> str:
+def chosen_by(list_name: str, query: str) -> str:
     """How a view chooses rows of its list, in words."""
+    arguments, listed = arguments_of(query), resources().get(list_name)
+    if listed is None:
+        return feed().listing(arguments, url_for("activity.index")).in_words
     related = {side.other.noun: side.filter() for side in sides_of(listed)}
-    return listed.listing(arguments_of(query), listed.url("index"), related).in_words
+    return listed.listing(arguments, listed.url("index"), related).in_words
 
 
 class SavedViews(Resource[SavedView]):
@@ -90,22 +95,24 @@ class SavedViews(Resource[SavedView]):
 
     def list_of(self, row: Any) -> str:
         """The name of the list that the view shows."""
-        listed = resources().get(row.list_name)
-        return listed.plural.capitalize() if listed else row.list_name
+        return lists().get(row.list_name, row.list_name)
+
+    def open_url(self, row: Any) -> str:
+        """The URL of the list with the view; empty if there is no such list."""
+        return url_for(f"{row.list_name}.index", view=str(row.id)) if row.list_name in lists() else ""
 
     def hint(self) -> str | None:
-        listed = resources().get(request.values.get("list_name") or request.values.get("list", ""))
-        if listed is None:
+        name = request.values.get("list_name") or request.values.get("list", "")
+        if name not in lists():
             return None
-        chosen = chosen_by(listed, request.values.get("query", ""))
+        chosen = chosen_by(name, request.values.get("query", ""))
         filters = f"filters ({chosen}), " if chosen else ""
-        return f"Saves this list of {listed.plural} with its {filters}sorting and columns."
+        return f"Saves this list of {lists()[name].lower()} with its {filters}sorting and columns."
 
     def context(self, row: SavedView) -> dict[str, Any]:
-        listed = resources().get(row.list_name)
         return {
-            "chosen": chosen_by(listed, row.query) if listed else "",
-            "open_url": listed.url("index", view=str(row.id)) if listed and not row.is_deleted else "",
+            "chosen": chosen_by(row.list_name, row.query) if row.list_name in lists() else "",
+            "open_url": "" if row.is_deleted else self.open_url(row),
             "sharing": SHARING[row.sharing],
         }
 
@@ -114,7 +121,7 @@ class SavedViews(Resource[SavedView]):
 
     def created(self, form: Form, row_id: uuid.UUID) -> str:
         flash("View saved. You can open it from the navigation.", "success")
-        return resources()[form.list_name.data].url("index", view=str(row_id))
+        return url_for(f"{form.list_name.data}.index", view=str(row_id))
 
     def samples(self, tenant: SampleTenant) -> Samples:
         given = {"organization_id": tenant.id, "list_name": "users"}

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 
 from portal.core.errors import Missing, Stale
 from portal.resources.blueprint import blueprint
-from portal.resources.resource import resources
 from portal.saved_views.commands import saved_views
 from portal.saved_views.forms import LONGEST_QUERY, TOO_LONG
 from portal.saved_views.permissions import WRITE
@@ -28,12 +27,12 @@ bp = blueprint(resource)
 def save(id: uuid.UUID) -> ResponseReturnValue:
     """Save the list as it is shown into the view."""
     row, query = resource.one(id), request.form.get("query", "")
-    listed = resources().get(row.list_name)
-    if listed is None or not query.isprintable():
+    to_list = resource.open_url(row)
+    if not to_list or not query.isprintable():
         raise Missing
     if len(query) > LONGEST_QUERY:
         flash(TOO_LONG, "error")
-        return redirect(listed.url("index", view=str(id)))
+        return redirect(to_list)
     version = request.form.get("version", "")
     try:
         seen = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
@@ -42,4 +41,4 @@ def save(id: uuid.UUID) -> ResponseReturnValue:
         flash(STALE.format(row.name), "error")
     else:
         confirm(changed, f"View “{changed.name}” saved.", resource.undo_url(id))
-    return redirect(listed.url("index", view=str(id)))
+    return redirect(to_list)

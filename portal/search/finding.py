@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from flask import url_for
 from flask_login import current_user
 
 from portal.core.counts import Count
@@ -17,8 +18,8 @@ from portal.core.keys import read_key
 from portal.core.listing import Listing
 from portal.core.terms import is_called, words_of
 from portal.resources.offers import Offer, correction, searched
-from portal.resources.resource import Resource, resources
-from portal.web.given import found
+from portal.resources.resource import Resource
+from portal.web.given import found, lists
 
 MOST = 5  # rows of a resource
 USUAL = ("active", "deleted")  # the tabs of most lists; others have rows in further states
@@ -87,10 +88,10 @@ def _links(text: str) -> Iterator[Hit]:
 def _views(text: str) -> Iterator[Hit]:
     """The saved views that the actor can open, each in its list."""
     for view in current_user.views if text else ():
-        listed = resources()[view.list_name]
-        if _begin(text, f"{view.name} {listed.plural}"):
-            is_exact, notes = view.name.casefold() == text, [listed.plural.capitalize()]
-            yield Hit(view.name, listed.url("index", view=view.id), "list-check", notes, is_exact=is_exact)
+        listed = lists().get(view.list_name)
+        if listed and _begin(text, f"{view.name} {listed}"):
+            url, is_exact = url_for(f"{view.list_name}.index", view=view.id), view.name.casefold() == text
+            yield Hit(view.name, url, "list-check", [listed], is_exact=is_exact)
 
 
 def _begin(text: str, label: str) -> bool:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, func, not_, null, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Date, and_, case, cast, false, func, not_, null, or_, select, true
 
 from portal.core import rate_limit
 from portal.core.actor import SYSTEM, Role, current_actor
@@ -37,6 +37,7 @@ TOO_MANY_EMAILS = "Too many emails in the last hour"
 NO_INVITING = "Would be sent an invitation, which your organization's settings don't let you do"
 TAKEN_ELSEWHERE = "The email address can't be used here"
 GONE = "The organization is deleted"
+BACKWARDS = "Last day of access: it is before the first day"
 OUTSIDE = "The organization doesn't allow this email domain"
 ACCESS = {*PROTECTED, "deleted_at"}  # what people can't change for themselves
 WAITING = and_(User.invited_at.is_not(None), User.accepted_at.is_(None), User.revoked_at.is_(None))
@@ -48,6 +49,7 @@ class SettingPeople(SettingInside):
     taken = "Another person has the email address"
     one_by_one = frozenset({"email", "email_verified", "pending_email", "password", "must_change_password"})
     full: Sequence[uuid.UUID] = ()  # people who got too many emails
+    beside: Mapping[str, Any] = {}  # what changes together with this one set
     elsewhere: Sequence[uuid.UUID] = ()  # deleted people whose address is in use in another organization
 
     def unique_of(self, row: Any) -> Sequence[Any]:
@@ -67,6 +69,8 @@ class SettingPeople(SettingInside):
         if not allows(actor, USERS_INVITE):
             rules.append(Refusal(NO_INVITING, self._is_invited()))
         rules += [Refusal(LAST, self._is_last_super_admin(ids))]
+        if {"activates_on", "expires_on"} & values.keys():
+            rules.append(Refusal(BACKWARDS, self._ends_before_beginning()))
         return [*rules, Refusal(TOO_MANY_EMAILS, among(User.id, self.full)),
                 Refusal(TAKEN_ELSEWHERE, among(User.id, self.elsewhere))]  # fmt: skip
 
@@ -74,6 +78,13 @@ class SettingPeople(SettingInside):
         able = queries.active_super_admins()
         others = able.where(not_(among(User.id, ids)))
         return and_(self._leaves(), User.id.in_(able), not_(others.exists()))
+
+    def _ends_before_beginning(self) -> ColumnElement[bool]:
+        """Whether the last day would be before the first one, which activating cancels."""
+        values = {**self.beside, **self.values}
+        first, last = (values.get(name, getattr(User, name)) for name in ("activates_on", "expires_on"))
+        is_backwards: ColumnElement[bool] = cast(last, Date) < cast(first, Date)
+        return and_(not_(cast(values["is_active"], Boolean)), is_backwards) if "is_active" in values else is_backwards
 
     def _leaves(self) -> ColumnElement[bool]:
         """Whether a super admin loses access to everything."""

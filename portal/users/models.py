@@ -73,7 +73,7 @@ class User(Record, Base):
 
     @property
     def is_expired(self) -> bool:
-        return self.expires_on is not None and self.expires_on < now().date()
+        return has_expired(self)
 
     @property
     def seen_by(self) -> uuid.UUID | None:
@@ -100,6 +100,11 @@ class User(Record, Base):
         if actor.role is Role.ADMIN and super().is_writable_by(actor):
             return self.role is not Role.SUPER_ADMIN
         return self.id == actor.id and self.organization_id == actor.organization_id and self.role is actor.role
+
+
+def has_expired(person: Any) -> bool:
+    """Whether the last day of access has passed. Also accepts rows of lists."""
+    return person.expires_on is not None and person.expires_on < now().date()
 
 
 def is_not_expired() -> ColumnElement[bool]:

@@ -35,7 +35,7 @@ from portal.core.terms import matches, words_of
 from portal.organizations.models import Organization
 from portal.organizations.queries import SLUG
 from portal.users.filters import FILTERS, INVITATIONS, LATER, NEVER_ACCEPTED, SIGNED_IN, found_by, last_sign_in
-from portal.users.models import User, full_name, has_invitation
+from portal.users.models import User, full_name, has_invitation, is_not_expired
 from portal.users.tabs import ACCEPTED, IN_NO_DELETED_ORGANIZATION, can_sign_in, tabs
 from portal.users.totals import count_of, tally_of
 
@@ -59,6 +59,7 @@ COLUMNS = (
     User.accepted_at,
     User.revoked_at,
     User.activates_on,
+    User.expires_on,
 )
 
 
@@ -154,6 +155,7 @@ def status() -> ColumnElement[str]:
         (User.deleted_at.is_not(None), "Deleted"),
         (in_deleted_organization(), "Organization deleted"),
         (~User.is_active, "Deactivated"),
+        (~is_not_expired(), "Expired"),
         (and_(is_open, has_invitation("revoked")), "Invitation revoked"),
         (and_(is_open, has_invitation("expired")), "Invitation expired"),
         (is_open, "Invited"),

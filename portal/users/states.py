@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.core.days import dated
-from portal.users.models import full_name, invitation_of
+from portal.users.models import full_name, has_expired, invitation_of
 
 TWO_FACTOR = "Two-factor authentication"
 
@@ -30,6 +30,7 @@ INVITED = {
     "revoked": State("Invitation revoked", "dot amber"),
 }
 DELETED, WITHOUT_ORGANIZATION = State("Deleted"), State("Organization deleted", "dot amber")
+EXPIRED = State("Expired", "dot amber")  # until a worker deactivates them
 DEACTIVATED, ACTIVE = State("Deactivated", "dot amber"), State("Active", "dot green")
 
 
@@ -39,7 +40,9 @@ def state_of(row: Any, gone: bool = False) -> State:
         return DELETED
     if getattr(row, "organization_deleted", gone):
         return WITHOUT_ORGANIZATION
-    return INVITED.get(invitation_of(row) or "", ACTIVE) if row.is_active else DEACTIVATED
+    if not row.is_active:
+        return DEACTIVATED
+    return EXPIRED if has_expired(row) else INVITED.get(invitation_of(row) or "", ACTIVE)
 
 
 def listed_state(row: Any) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 
 from flask import Flask, request
@@ -31,6 +32,7 @@ class Brand:
     name: str | None = None
     accent: Accent | None = None
     logo: Logo | None = None
+    at: datetime | None = None  # when it was saved
 
 
 @dataclass
@@ -40,7 +42,7 @@ class _Held:
     shown: tuple[Settings | None, Brand, Brand]  # what is shown of the settings and the brand
 
 
-newer_than: Given[Callable[[int], Brand | None]] = Given("newer version of the brand")
+other_than: Given[Callable[[Brand], Brand | None]] = Given("other version of the brand")
 _held: Given[_Held] = Given("brand")
 
 
@@ -60,17 +62,17 @@ def _follow() -> None:
 
 
 def follow(oldest: float = FRESH) -> None:
-    """Read a newer version, if the last attempt is at least `oldest` seconds ago."""
+    """Read another version, if the last attempt is at least `oldest` seconds ago."""
     if monotonic() >= _held().due - FRESH + oldest:
         read()
 
 
 def read() -> None:
-    """Read a newer version. Without a database, keep this one."""
+    """Read the newest version, if it isn't this one. Without a database, keep this one."""
     held = _held()
     held.due = monotonic() + FRESH  # first, so that other threads don't read it too
     try:
-        held.chosen = newer_than()(held.chosen.version) or held.chosen
+        held.chosen = other_than()(held.chosen) or held.chosen
     except SQLAlchemyError as error:
         log.warning("the brand could not be read: %s", type(error).__name__)
 

@@ -63,7 +63,7 @@ class Provision(Generic[T]):
 
 current_settings: Given[Settings] = Given("settings")
 served_at: Given[str] = Given("address it is served at")  # without a public URL
-lists: Given[frozenset[str]] = Given("lists")  # the blueprints of resources, whose `index` is a list
+lists: Given[Mapping[str, str]] = Given("lists")  # their names for people, by the blueprint whose `index` is the list
 navigation: Given[Sequence[Link]] = Given("navigation")
 found: Given[Sequence[Link]] = Given("pages and actions that the search finds")
 actions: Given[Mapping[str, Action]] = Given("actions")  # of the history, by name: those of all features

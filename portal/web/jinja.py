@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_login import current_user
 from jinja2 import StrictUndefined, Template
 from jinja2.ext import Extension
@@ -27,7 +27,7 @@ from portal.web import theme
 from portal.web.agents import browser_of
 from portal.web.brand import accent_of_emails, product
 from portal.web.given import navigation, permissions
-from portal.web.urls import here, home, path_of
+from portal.web.urls import here, home, path_of, same_page
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
@@ -60,7 +60,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
-        "path_of": path_of, "once": once, "product": product,
+        "path_of": path_of, "same_page": same_page, "once": once, "product": product,
         "accent_of_emails": accent_of_emails,
     }  # fmt: skip
     app.context_processor(about_request)
@@ -94,7 +94,7 @@ def shown_links(section: str | None) -> tuple[tuple[str, str, str, bool, str], .
     shown: list[tuple[str, str, str, bool, str]] = []
     for link, (label, url) in targets:
         is_current, own = section in link.sections, [one for one in views if one.list_name in link.sections]
-        opened = (request.args.get("view") or request.args.get("of")) if is_current and own else ""
+        opened = g.get("opened_view") if is_current and own else ""
         shown.append((url, link.icon, label, is_current and all(one.id != opened for one in own), link.note()))
         shown += ((f"{url}?view={one.id}", "", one.name, one.id == opened, "") for one in own)
     return tuple(shown)

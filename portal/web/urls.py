@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from flask import request, url_for
 
 LONGEST = 2000
+CONTROL = re.compile(r"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
 ELSEWHERE = re.compile(r"//|\\|[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?=[/?#;]|$)")
 
 
@@ -42,7 +43,8 @@ def safe_next(target: str | None, default: str | None = None) -> str:
     """The target if it is a safe path within the portal, else the default, which is the home page.
 
     Backslashes, control characters, dot segments and double slashes are refused, also percent-encoded in the path,
-    because browsers and proxies rewrite them. Encoded in the query they are part of a search.
+    because browsers and proxies rewrite them. Encoded in the query they are part of a search, where control
+    characters become spaces.
     """
     default = home() if default is None else default
     if not target or len(target) > LONGEST or not target.startswith(home()) or " " in target:
@@ -53,7 +55,12 @@ def safe_next(target: str | None, default: str | None = None) -> str:
         parts = urlsplit(target)
     except ValueError:
         return default
-    return default if parts.scheme or parts.netloc else target
+    return default if parts.scheme or parts.netloc else CONTROL.sub("+", target)
+
+
+def same_page() -> str:
+    """The URL of this page, for forms that lead back to it; of the home page, if it isn't a safe one."""
+    return safe_next(here(with_query=True))
 
 
 def _decoded(path: str) -> str:

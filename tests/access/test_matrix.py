@@ -96,6 +96,8 @@ EXPECTED |= {
     ("unsubscribing.unsubscribe", "POST"): Rule(*(NOT_FOUND,) * 4),
     ("activity.index", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
     ("activity.export", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("activity.arrange", "GET"): Rule(*NEVER_USER, PAGE, PAGE),
+    ("activity.arrange", "POST"): Rule(*NEVER_USER, DONE, DONE),
     ("activity.show", "GET"): row((PAGE, NOT_FOUND, PAGE, NOT_FOUND, NOT_FOUND), SUPER_READS),
     ("activity.undo", "POST"): row((PAGE, NOT_FOUND, PAGE, NOT_FOUND, NOT_FOUND), SUPER_READS),
 }

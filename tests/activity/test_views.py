@@ -727,6 +727,11 @@ def test_activity_can_be_listed_by_person_team_and_period(
     shown = {label: "Uma Changed" in client.get(url.replace("&amp;", "&")).text for url, label in links}
 
     assert shown == {"Any time": True, "Today": True, "Yesterday": False}
+    assert dict(links).keys() == {f"/activity/{rest}" for rest in ("", "?period=today", "?period=yesterday")}
+    for period in ("week", "month"):
+        assert "Uma Changed" in client.get(f"/activity/?period={period}").text
+    assert "has no such option" in client.get("/activity/?period=century").text
+    assert 'aria-current="true">' not in client.get("/activity/?from=2020-01-01").text.split('id="activity-table"')[1]
     assert "Uma Changed" in client.get("/activity/?by=ada@example.com").text
     assert "No person has this name" in client.get(f"/activity/?by={bea.email}").text
     about = client.get(f"/activity/?team={team}").text

@@ -109,6 +109,12 @@ def test_au11_next_never_leads_to_another_site(app: Flask, ada: Person, target: 
         assert safe_next(target, "default") == "default"
 
 
+def test_next_never_repeats_control_characters(app: Flask) -> None:
+    with app.test_request_context():
+        assert safe_next("/users/?q=a%0Ab%01%%0101%7F&x=%1fé%250a") == "/users/?q=a+b+%+01+&x=+é%250a"
+        assert safe_next("/users/%01?q=a", "default") == "default"
+
+
 @pytest.mark.parametrize(
     "target",
     [

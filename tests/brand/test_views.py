@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
+from base64 import b64decode, b64encode
 from time import monotonic
 from typing import Any
 
@@ -106,6 +108,52 @@ def test_the_preview_shows_contrasts_while_a_color_is_typed(branding: PageClient
         assert branding.post("/branding/preview", data={**fields, "accent": odd}).status_code == 200
 
 
+def carried(page: str) -> list[str]:
+    """The parts of a chosen logo in a page's form."""
+    return re.findall(r'name="carried_logo" value="([^"]*)"', page)
+
+
+@pytest.mark.parametrize("logo", [SVG, PNG + bytes(range(256)) * 700])
+def test_a_chosen_logo_stays_chosen_after_a_preview_without_javascript(branding: PageClient, logo: bytes) -> None:
+    fields = {**branding.form("/branding/"), "name": "First"}
+
+    shown = branding.post("/branding/preview", data={**fields, "logo": (io.BytesIO(logo), "logo")}).text
+    assert "The chosen file is in the preview and will be saved." in shown
+    parts = carried(shown)
+    assert b64decode("".join(parts)) == logo
+    again = branding.post("/branding/preview", data={**fields, "accent": "green", "carried_logo": parts}).text
+    assert carried(again) == parts
+    other = {"logo": (io.BytesIO(PNG), "logo"), "carried_logo": parts, "removes_logo": "y"}
+    assert b64decode("".join(carried(branding.post("/branding/preview", data={**fields, **other}).text))) == PNG
+    removed = branding.post("/branding/preview", data={**fields, "carried_logo": parts, "removes_logo": "y"}).text
+    assert carried(removed) == []
+    assert branding.get("/static/logo").status_code == 404, "a preview isn't served"
+    assert branding.post("/branding/", data={**fields, "carried_logo": parts}).status_code == 303
+    assert branding.get("/static/logo").data == logo
+
+
+def test_a_carried_logo_is_checked_like_a_file(branding: PageClient) -> None:
+    fields = branding.form("/branding/")
+
+    def sent(content: bytes) -> Any:
+        text = b64encode(content).decode()
+        parts = [text[start : start + 150_000] for start in range(0, len(text), 150_000)]
+        return branding.post("/branding/", data={**fields, "carried_logo": parts}, content_type="multipart/form-data")
+
+    for content, problem in (
+        (HOSTILE, "The logo can&#39;t contain &lt;script&gt;."),
+        (PNG + b"\0" * 200_001, "The logo must be at most 200 kB."),
+        (b"GIF89a", "The logo must be a PNG, WebP or SVG image."),
+    ):
+        answer = sent(content)
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert carried(answer.text) == []
+    for odd in ("%", "é", "A", "PHN2Zz4=\n", "\U0001f600" * 9):
+        assert branding.post("/branding/", data={**fields, "carried_logo": odd}).status_code in (303, 400)
+    assert branding.get("/static/logo").status_code == 404
+
+
 def test_changes_are_in_the_history_and_can_be_undone(app: Flask, branding: PageClient) -> None:
     save(branding, PNG, name="First", accent="#0b6e4f")
     page = branding.send("/branding/", {"name": "Second", "removes_logo": "y"}, follow_redirects=True)
@@ -181,6 +229,27 @@ def test_other_processes_follow_within_seconds(app: Flask, branding: PageClient,
 
     brand.hold(app)
     assert "· First</title>" in other_client.get("/login").text
+
+
+@pytest.mark.parametrize("former", ["", "INSERT INTO brands (version, name) VALUES (1, 'Former')"])
+def test_an_older_brand_from_a_backup_is_shown_without_a_restart(app: Flask, branding: PageClient, former: str) -> None:
+    save(branding, name="First")
+    save(branding, name="Second")
+
+    @command
+    def restore_backup() -> None:
+        db.session.execute(text("SET LOCAL portal.retention = 'on'"))
+        db.session.execute(text("DELETE FROM brands"))
+        if former:
+            db.session.execute(text(former))
+
+    with acting(app):
+        restore_backup()
+    with app.test_request_context():
+        brand.read()
+    assert f"· {'Former' if former else 'Portal'}</title>" in branding.get("/branding/").text
+    save(branding, name="Third")
+    assert "· Third</title>" in branding.get("/branding/").text
 
 
 def test_what_another_program_wrote_wrongly_is_left_out(app: Flask, branding: PageClient) -> None:

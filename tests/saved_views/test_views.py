@@ -23,10 +23,17 @@ from tests.pages import HTMX, PageClient
 from tests.selecting import act, agree
 
 
-def saved(app: Flask, by: Person, name: str = "Admins", query: str = "role=ADMIN", sharing: str = OPEN) -> uuid.UUID:
+def saved(
+    app: Flask,
+    by: Person,
+    name: str = "Admins",
+    query: str = "role=ADMIN",
+    sharing: str = OPEN,
+    list_name: str = "users",
+) -> uuid.UUID:
     """A view that the person saved."""
     with acting(app, by):
-        values = {"name": name, "query": query, "sharing": sharing, "list_name": "users"}
+        values = {"name": name, "query": query, "sharing": sharing, "list_name": list_name}
         return saved_views.create(values, row_id=uuid7())
 
 
@@ -43,6 +50,12 @@ def navigation(client: PageClient) -> list[str]:
     """The views in the navigation."""
     menu = client.get("/account/").text.split("</nav>")[0]
     return re.findall(r'href="/\w+/\?view=[0-9a-f-]{36}"[^>]*>([^<]+)', menu)
+
+
+def current(client: PageClient, url: str) -> list[str]:
+    """What the navigation marks as current on a page."""
+    menu = client.get(url).text.split("</nav>")[0]
+    return [label for label in re.findall(r'aria-current="page">(?:<i[^>]*></i>)?([^<]+)', menu) if label.strip()]
 
 
 @pytest.fixture
@@ -281,6 +294,8 @@ def test_a_list_opens_with_the_view_that_the_person_chose(app: Flask, admin: Pag
     assert admin.send("/users/arrange", {"view": str(key), "per_page": "25"}).status_code == 303
 
     assert "<strong>Admins</strong>" in admin.get("/users/").text
+    assert current(admin, "/users/") == ["Admins"]
+    assert current(admin, "/users/?of=all") == current(admin, "/users/?role=USER") == ["People"]
     everybody = admin.get("/users/?of=all").text
     assert "<strong>Admins</strong>" not in everybody
     assert "&amp;of=all" in everybody
@@ -373,3 +388,101 @@ def test_the_display_options_of_a_view_change_the_view_not_the_persons_list(
     assert answer.location == f"/users/?role=ADMIN&per_page=50&of={key}&columns=status"
     assert "Changed</span>" in admin.get(answer.location).text
     assert admin.get("/users/").text.count("<th") == 7  # with the head
+
+
+def test_the_activity_is_saved_as_a_view_and_opens_with_it(
+    app: Flask, admin: PageClient, colleague: PageClient, ada: Person
+) -> None:
+    page = admin.get("/activity/?status=changes&action=update&per_page=50").text
+    (link,) = re.findall(r'href="(/saved_views/new\?[^"]*)"', page)
+    address = link.replace("&amp;", "&")
+
+    assert admin.send(address, {**admin.form(address), "name": "Edits", "sharing": LOCKED}).status_code == 303
+
+    assert navigation(admin) == navigation(colleague) == ["Edits"]
+    (url,) = set(re.findall(r'href="(/activity/\?view=[^"]*)"', admin.get("/account/").text))
+    for client in (admin, colleague):
+        shown = client.get(url).text
+        assert "<strong>Edits</strong>" in shown
+        assert "Changed</span>" not in shown
+        assert shown.count('class="chip"') == 1
+        assert current(client, url) == ["Edits"]
+    key = url.partition("=")[2]
+    assert "Save changes" not in colleague.get(f"/activity/?action=delete&of={key}", headers=HTMX).text
+    changed = admin.get(f"/activity/?action=delete&of={key}", headers=HTMX).text
+    assert "Changed</span>" in changed
+    query = re.findall(r'name="query" value="([^"]*)"', changed)[0]
+    assert save(admin, uuid.UUID(key), query).location == url
+    assert url in admin.get("/search?q=activity").text
+    assert "<dd>Deleted</dd>" in admin.get(f"/saved_views/{key}").text
+    assert "Activity" in admin.get("/saved_views/").text
+
+    assert "columns" not in admin.get("/activity/arrange").text
+    assert admin.send("/activity/arrange", {"view": key, "per_page": "25"}).location.startswith("/activity/")
+    assert "<strong>Edits</strong>" in admin.get("/activity/").text
+    assert current(admin, "/activity/") == ["Edits"]
+    assert "<strong>Edits</strong>" not in admin.get("/activity/?of=all").text
+    assert current(colleague, "/activity/") == ["Activity"]
+    assert "<strong>" not in admin.get("/users/").text.split('id="users-table"')[1].split("<table")[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("action=vanished", "“action” has no such option, so it has no effect."),
+        ("phone=1", "This list has no filter “phone”, so it has no effect."),
+        ("columns=name", "This list has no column “name”, so it was left out."),
+        ("status=gone&sort=gone&per_page=7", "“status” has no such option, so it has no effect."),
+        ("from=2020-13-45&by=" + "%00" * 9 + "&team=\U0001f600" + "&x=1" * 400, "has no effect"),
+    ],
+)
+def test_d5_a_view_of_the_activity_says_what_it_left_out(
+    app: Flask, admin: PageClient, ada: Person, query: str, told: str
+) -> None:
+    key = saved(app, ada, query=query, list_name="activity")
+
+    page = admin.get(f"/activity/?view={key}")
+
+    assert page.status_code == 200
+    assert "<strong>Admins</strong>" in page.text
+    assert told in page.text
+    assert admin.get(f"/activity/export?view={key}").status_code == 200
+    assert "This view doesn’t exist" in admin.get(f"/users/?view={key}").text
+
+
+def test_the_history_of_a_private_view_is_its_owners_alone(
+    app: Flask, admin: PageClient, colleague: PageClient, ada: Person, root: Person, acme: Tenant, build: Builder
+) -> None:
+    key = saved(app, ada, "Suspected moles", query="q=mole", sharing=PRIVATE)
+    form = admin.form(f"/saved_views/{key}/edit")
+    assert admin.send(f"/saved_views/{key}/edit", {**form, "name": "Mole hunt"}).status_code == 303
+    assert save(admin, key, "q=hunt", version="2").status_code == 303
+
+    own = f"/activity/saved-views/{key}"
+    assert "Suspected moles" in admin.get(own).text
+    operation = re.findall(r'href="(/activity/[0-9a-f-]{36})"', admin.get(own).text)[0]
+    assert "q=mole" in admin.get(operation).text
+    assert admin.send(f"{own}/undo", {"version": "3"}, at="/account/").status_code == 303
+    assert build.read(SavedView, key).query == "q=mole"
+    assert "Suspected moles" in page_client(app, root).get(own).text
+    assert colleague.get(own).status_code == colleague.get(operation).status_code == 404
+    for url in ("/activity/", "/activity/?q=mole", "/activity/?action=update", "/activity/export", "/"):
+        assert not re.search(r"Suspected|Mole|saved view\b", colleague.get(url).text.split("</nav>")[-1])
+    with acting(app):
+        seen = select(Activity.organization_id).where(Activity.row_id == key)
+        assert set(db.session.scalars(seen)) == {None}
+
+    form = admin.form(f"/saved_views/{key}/edit")
+    assert admin.send(f"/saved_views/{key}/edit", {**form, "name": "Everyone", "sharing": OPEN}).status_code == 303
+    shown = colleague.get(own).text
+    assert "Everyone" in shown
+    assert "Sharing" in shown
+    assert not re.search("Suspected|Mole|=mole", shown + colleague.get("/activity/").text)
+    assert save(admin, key, "q=x", version="6").status_code == 303
+    assert "q=x" in colleague.get(own).text
+
+
+def test_the_form_says_who_sees_the_history_of_a_private_view(admin: PageClient) -> None:
+    assert "Only super administrators can also see a private view and its history." in re.sub(
+        r"\s+", " ", admin.get("/saved_views/new?list=users").text
+    )

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.days import dated
-from portal.core.db import db
+from portal.core.db import command, db
 from portal.core.errors import Conflict
 from portal.core.history import Activity
 from portal.tokens.models import Session
 from portal.tokens.queries import is_live
+from portal.users.bulk import BACKWARDS
 from portal.users.commands import LAST_SUPER_ADMIN, OWN_ACCESS, users
 from portal.users.models import User
 from portal.users.schedule import carry_out
@@ -24,7 +25,7 @@ from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.mailbox import jobs
 from tests.pages import PageClient, text_of
-from tests.selecting import act, set_values
+from tests.selecting import act, agree, set_values
 
 
 @pytest.fixture
@@ -95,6 +96,10 @@ def test_the_worker_deactivates_on_behalf_of_whoever_set_the_day(
     with acting(app, ada):
         users.set_value(uma.id, "expires_on", in_days(-1))
     assert client.get("/account/").status_code in (302, 303)  # also before the worker comes
+    with pytest.raises(AssertionError, match="Error: Sign in"):
+        sign_in(uma)
+    for page in ("/users/?q=uma", f"/users/{uma.id}", "/users/export?format=csv&q=uma"):
+        assert "Expired" in ours.get(page).text
 
     assert (carried_out(app), carried_out(app)) == (1, 0)
 
@@ -191,6 +196,29 @@ def test_the_last_day_cannot_come_before_the_first(app: Flask, ours: PageClient,
     save(ours, uma, in_days(4))
     answer = ours.post(page, data={**ours.form(page), "activates_on": str(in_days(5))})
     assert (answer.status_code, build.read(User, uma.id).activates_on) == (422, None)
+
+
+def test_undoing_for_many_leaves_out_whoever_would_end_before_they_begin(
+    app: Flask, ours: PageClient, build: Builder, acme: Tenant, uma: Person, guest: Person
+) -> None:
+    @command
+    def keep_forever() -> None:
+        for one in db.session.scalars(select(User).where(User.id.in_([uma.id, guest.id]))):
+            one.expires_on = None
+
+    with acting(app):
+        for person in (uma, guest):
+            set_values(person.id, is_active=False, expires_on=in_days(4))
+        keep_forever()
+        set_values(guest.id, activates_on=in_days(5))
+        newest = select(Activity.operation_id).where(Activity.row_id == uma.id).order_by(Activity.id.desc()).limit(1)
+        undo = f"/activity/{db.session.scalar(newest)}/undo"
+
+    asked = ours.post(undo, data=ours.form("/account/"))
+    assert BACKWARDS in text_of(asked.text)
+    assert guest.name in text_of(asked.text)
+    assert agree(ours, asked).status_code == 303
+    assert (build.read(User, uma.id).expires_on, build.read(User, guest.id).expires_on) == (in_days(4), None)
 
 
 def test_nobody_can_send_a_first_day_for_themselves(ours: PageClient, build: Builder, ada: Person) -> None:

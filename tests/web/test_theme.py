@@ -25,6 +25,11 @@ def test_a_chosen_theme_is_kept_and_returns_to_the_page(client: PageClient, them
     assert HTML.findall(client.get("/login").text) == [theme]
 
 
+def test_the_form_names_the_page_without_control_characters(client: PageClient) -> None:
+    for url, shown in (("/login?next=%01a%0D", "/login?next=+a+"), ("/none%01", "/"), ("/none%0A", "/")):
+        assert f'name="next" value="{shown}"' in client.get(url).text
+
+
 def test_choosing_the_systems_theme_clears_the_choice(client: PageClient) -> None:
     token = client.form("/login")["csrf_token"]
     client.post("/theme", data={"csrf_token": token, "theme": "dark"})

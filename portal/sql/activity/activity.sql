@@ -10,10 +10,12 @@ DROP POLICY IF EXISTS reader ON activity;
 REVOKE ALL ON activity FROM portal_tenant, portal_reader;
 
 ALTER TABLE activity ENABLE ROW LEVEL SECURITY;
--- Events of the actor's organization, and events about the actor.
+-- Events of the actor's organization, events about the actor, and what the actor did to private views.
 CREATE POLICY tenant ON activity TO portal_tenant USING (
     organization_id = (SELECT nullif(current_setting('portal.organization_id', true), '')::uuid)
     OR (table_name = 'users' AND row_id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid))
+    OR (table_name = 'saved_views' AND organization_id IS NULL
+        AND actor_id = (SELECT nullif(current_setting('portal.actor_id', true), '')::uuid))
 );
 GRANT SELECT ON activity TO portal_tenant;
 

@@ -4,7 +4,8 @@ CREATE OR REPLACE TRIGGER stamp BEFORE INSERT OR UPDATE ON saved_views FOR EACH 
 CREATE OR REPLACE TRIGGER sort_name BEFORE INSERT OR UPDATE ON saved_views
 FOR EACH ROW EXECUTE FUNCTION portal_keep_sorted();
 -- Writes the functions portal_history_of_saved_views and portal_names_of_saved_views, and the triggers history_*.
-SELECT portal_watch('saved_views', 'r.organization_id');
+-- Events of private views belong to no organization: only their owner sees them (see the policy of activity).
+SELECT portal_watch('saved_views', 'CASE WHEN r.owner_id IS NULL THEN r.organization_id END');
 CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON saved_views FOR EACH ROW
 WHEN (OLD.id <> NEW.id OR OLD.organization_id IS DISTINCT FROM NEW.organization_id)
 EXECUTE FUNCTION portal_key_stays();

@@ -7,8 +7,8 @@ from pathlib import Path
 from migrations.helpers.online import committing, rewrite
 from migrations.helpers.scripts import run, run_file
 
-revision = "0028_teams"
-down_revision = "0027_sorting"
+revision = "0029_teams"
+down_revision = "0028_private_views"
 branch_labels = None
 depends_on = None
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from migrations.helpers.online import make_index, make_next, put_next
 from migrations.helpers.scripts import run
 
-revision = "0029_invitations"
-down_revision = "0028_teams"
+revision = "0030_invitations"
+down_revision = "0029_teams"
 branch_labels = None
 depends_on = None
 

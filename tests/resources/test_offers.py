@@ -97,6 +97,8 @@ def test_the_list_of_people_offers_an_organization_or_team_with_this_name(
     for text_ in ("birch", "drivers"):
         assert 'class="offer"' not in (admin if text_ == "birch" else other).get(f"/users/?q={text_}").text
     assert 'class="offer"' not in admin.get("/users/?q=uma").text
+    assert '<a href="/search?q=uma%20ex">Search everything</a>' in admin.get("/users/?q=uma+ex").text
+    assert "Search everything" not in admin.get("/users/").text
 
 
 def test_words_follow_every_way_of_writing(app: Flask, build: Builder, acme: Tenant, birch: Tenant) -> None:

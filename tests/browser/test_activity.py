@@ -115,7 +115,7 @@ def test_without_scripts_the_button_submits_all_filters(tabs: Tabs, person: Pers
     expect(page.locator(".trail")).to_contain_text("changed the first name of Renata Example")
     expect(page.locator(".trail > li")).to_have_count(1)
     expect(page.get_by_label("Until")).to_have_value("2999-01-01")
-    page.get_by_role("link", name="Until 2999-01-01").click()
+    page.get_by_role("link", name="Until 1 Jan 2999").click()
     expect(page.get_by_label("Until")).to_have_value("")
 
 

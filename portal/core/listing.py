@@ -198,7 +198,8 @@ class Listing(ListCounts):
 
     def _grouped(self) -> Grouped:
         """Few rows are looked up first, those of searches by a database function; in a tenant, all of searches."""
-        is_few = self.is_filtered and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
+        is_part = self.is_filtered or bool(self.options)
+        is_few = is_part and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
         finds = self._finds and (is_few or not current_actor().is_unlimited)
         narrowed = self._only_found if finds else self._narrowed
         key, down, most = self.source.entity.id, self._downward(), self.per_page + 1

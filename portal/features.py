@@ -87,6 +87,7 @@ from portal.resources.resource import Resource, resources
 from portal.saved_views.resource import resource as views
 from portal.saved_views.views import bp as saved_views
 from portal.search.views import bp as search
+from portal.teams import sizes
 from portal.teams.resource import members as team_members
 from portal.teams.resource import resource as teams
 from portal.tokens.actions import ACTIONS as TOKEN_ACTIONS
@@ -195,7 +196,7 @@ FEATURES = (
         retention=(RetentionRule("totals by day", lambda _: growth.KEPT, growth.remove_old),),
     ),
     Feature((organizations, slugs), tenants, actions=RESOURCE_ACTIONS, jobs=(PURGE_ORGANIZATION,), found=OWN_PAGES),
-    Feature(resource=teams, relations=(team_members,)),
+    Feature(resource=teams, relations=(team_members,), checks=sizes.CHECKS),
     Feature(pages=(saved_views,), resource=views),
     Feature(
         pages=(activity, follows, unsubscribing),

@@ -14,7 +14,6 @@ from portal.core.clock import now
 from portal.core.db import db
 
 BOUND = 50_000  # below it counts are exact
-LINKED_BOUND = 200  # for linked rows, each of which is read; a list counts those of each of its rows
 COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
 SEARCH_BOUND = 100  # for searches inside a tenant, where the whole table is larger than BOUND
 SEARCH_COUNTED_BELOW = 2_000  # the same, by estimate

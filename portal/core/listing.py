@@ -220,7 +220,8 @@ class Listing(ListCounts):
 
     @property
     def _is_few(self) -> bool:
-        return self.is_filtered and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
+        is_part = self.is_filtered or bool(self.options)
+        return is_part and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
 
     def _only_found(self, statement: Rows) -> Rows:
         return statement.where(self.source.entity.id.in_(select(self._find(Found(ALL, down=False)).c.id)))

@@ -7,7 +7,7 @@ import unicodedata
 import uuid
 from typing import Any
 
-from sqlalchemy import BigInteger, Computed, ForeignKey, Index, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from portal.core.models import CHANGED, NOT_DELETED, Base, Record, list_indexes, sort_key
@@ -55,7 +55,7 @@ class Organization(Record, Base):
 class OrganizationSize(Base):
     """How many people of an organization can sign in, and how many of them have two-factor authentication.
 
-    Kept at each commit by a trigger of user_totals, for lists in this order. For SUPER_ADMINs.
+    Kept at each commit by a trigger of size_changes, for lists in this order. For SUPER_ADMINs.
     """
 
     __tablename__ = "organization_sizes"
@@ -66,6 +66,19 @@ class OrganizationSize(Base):
     )
     people: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     protected: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class SizeChange(Base):
+    """What the running transaction will add to the size of an organization or a team when it commits."""
+
+    __tablename__ = "size_changes"
+
+    transaction_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    is_team: Mapped[bool]
+    key: Mapped[uuid.UUID]
+    people: Mapped[int] = mapped_column(BigInteger)
+    part: Mapped[int] = mapped_column(BigInteger)  # those with two-factor authentication; of a team, not SUPER_ADMINs
 
 
 def slug_of(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
@@ -41,11 +41,15 @@ COLUMNS = (
 
 
 def listing(
-    arguments: Mapping[str, str], path: str, *columns: Any, filters: Mapping[str, Filter] = NO_FILTERS
+    arguments: Mapping[str, str],
+    path: str,
+    *columns: Any,
+    filters: Mapping[str, Filter] = NO_FILTERS,
+    count: Callable[[Listing], Any] | None = None,
 ) -> Listing:
     """The list of organizations for these URL arguments, with further columns and filters."""
     rows = select(*COLUMNS, *columns)
-    source = Source(Organization, rows, TABS, filters, best=_best, tally=tally_of, tallied_to=BOUND)
+    source = Source(Organization, rows, TABS, filters, best=_best, count=count, tally=tally_of, tallied_to=BOUND)
     return Listing(source, arguments, path)
 
 

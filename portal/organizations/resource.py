@@ -21,7 +21,7 @@ from portal.organizations import queries, settings
 from portal.organizations.bulk import SettingOrganizations
 from portal.organizations.commands import organizations as records
 from portal.organizations.demo import demo_rows
-from portal.organizations.filters import FILTERS
+from portal.organizations.filters import FILTERS, count_of
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, SettingsForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
@@ -107,7 +107,7 @@ class Organizations(Resource[Organization]):
         return ("Organization", self.url("show", own)) if own else None
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
-        return queries.listing(arguments, path, members().counted(), filters={**FILTERS, **filters})
+        return queries.listing(arguments, path, members().counted(), filters={**FILTERS, **filters}, count=count_of)
 
     def exported(self) -> Mapping[str, Any]:
         return {

@@ -9,13 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from flask import flash, g, get_flashed_messages, url_for
-from sqlalchemy import ColumnElement, delete, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, delete, false, func, or_, select
 from wtforms.validators import DataRequired
 
 from portal.core import history
 from portal.core.actions import Action
 from portal.core.bulk import among
-from portal.core.counts import LINKED_BOUND
 from portal.core.db import command, db
 from portal.core.errors import Conflict
 from portal.core.models import Link
@@ -131,14 +130,6 @@ class Side:
         """What a change did, such as "Ada Lovelace added to Drivers."."""
         group, member = (row, other) if self.own is self.relation.groups else (other, row)
         return f"{self.relation.members.title_of(member)} {verb} {self.relation.groups.title_of(group)}."
-
-    def counted(self) -> Any:
-        """A column for lists of this side: the number of linked rows, counted up to `LINKED_BOUND` + 1."""
-        own, other = self.own.records.model, self.other.records.model
-        rows = select(literal(1)).join_from(self.relation.model, other, self._other_key == other.id)
-        linked = rows.where(self.own_key == own.id, other.deleted_at.is_(None), self.other.listed())
-        counted = linked.limit(LINKED_BOUND + 1).correlate(own).lateral()
-        return select(func.count()).select_from(counted).scalar_subquery().label(self.other.plural)
 
     def count(self, *row_ids: uuid.UUID) -> int:
         """How many others these rows have."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from flask import flash, url_for
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, case, inspect, select, true
+from sqlalchemy import ColumnElement, case, inspect, select
 from sqlalchemy.orm import aliased
 
 from portal.core.actor import current_actor
@@ -137,10 +137,6 @@ class Resource(ABC, Generic[Row]):
     @abstractmethod
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
         """The list for these URL arguments, with additional filters."""
-
-    def listed(self) -> ColumnElement[bool]:
-        """The condition of the list's first tab, in addition to not being deleted."""
-        return true()
 
     @abstractmethod
     def exported(self) -> Mapping[str, Any]:

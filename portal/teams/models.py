@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import Computed, ForeignKey, Index, text
+from sqlalchemy import BigInteger, Computed, FetchedValue, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.core.models import CHANGED, NOT_DELETED, Base, Link, Record, list_indexes, sort_key
+from portal.core.actor import Actor, Role
+from portal.core.models import CHANGED, NOT_DELETED, Base, Link, Record, TenantOwned, list_indexes, sort_key
 from portal.organizations.models import Organization
 
 
@@ -37,6 +38,30 @@ class TeamMember(Link, Base):
 
     __tablename__ = "team_members"
     __table_args__ = (Index("team_members_user_id_idx", "user_id"),)
+    __mapper_args__ = {"eager_defaults": False}  # a tenant can't read all of them
 
     team_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    # The person's role if they can sign in. Set by triggers, and not readable in a tenant.
+    active_role: Mapped[Role | None] = mapped_column(server_default=FetchedValue(), deferred=True, sort_order=92)
+
+
+class TeamSize(TenantOwned, Base):
+    """How many members of a team can sign in, and how many of them its tenant can see.
+
+    Kept at each commit by a trigger of size_changes, whatever the state of the team and its organization.
+    """
+
+    __tablename__ = "team_sizes"
+    __table_args__ = (
+        Index("team_sizes_people_idx", "people", "team_id", postgresql_include=["organization_id"]),
+        Index("team_sizes_seen_idx", "organization_id", "seen", "team_id"),
+    )
+
+    team_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True)
+    organization_id: Mapped[uuid.UUID]
+    people: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), deferred=True)
+    seen: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+    def is_writable_by(self, actor: Actor) -> bool:
+        return False

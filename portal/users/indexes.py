@@ -96,6 +96,14 @@ INDEXES = (
         postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
     ),
     Index(
+        "users_role_created_at_idx",
+        "role",
+        text("created_at DESC"),
+        text("id DESC"),
+        postgresql_where=text("deleted_at IS NULL AND role <> 'USER'"),
+        postgresql_include=STATE,
+    ),
+    Index(
         "users_staff_idx",
         "organization_id",
         text("created_at DESC"),
@@ -109,14 +117,14 @@ INDEXES = (
         text("created_at DESC"),
         text("id DESC"),
         postgresql_where=PENDING,
-        postgresql_include=["role", "invited_at", "revoked_at"],
+        postgresql_include=["role", "invited_at", "revoked_at", "sort_name"],
     ),
     Index(
         "users_invited_at_idx",
         text("invited_at DESC"),
         text("id DESC"),
         postgresql_where=PENDING,
-        postgresql_include=["organization_id", "role", "revoked_at"],
+        postgresql_include=["organization_id", "role", "revoked_at", "created_at", "sort_name"],
     ),
     Index("users_invited_name_idx", "sort_name", "id", postgresql_where=PENDING, postgresql_ops=BY_NAME),
     Index(

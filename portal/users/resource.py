@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any, cast
 
 from flask import flash
-from sqlalchemy import ColumnElement
 
 from portal.core.actor import Role, current_actor
 from portal.core.clock import now
@@ -34,7 +33,6 @@ from portal.users.forms import EditUserForm, NewUserForm
 from portal.users.list_columns import COLUMNS
 from portal.users.models import SENSITIVE, User, full_name, full_name_of
 from portal.users.permissions import USERS_ANY_TENANT
-from portal.users.tabs import can_sign_in
 from portal.web.activity_feed import feed
 from portal.web.forms import Form
 from portal.web.jinja import day, email
@@ -144,9 +142,6 @@ class People(Resource[User]):
             "Deleted": User.deleted_at,
             "ID": User.id,
         }
-
-    def listed(self) -> ColumnElement[bool]:
-        return can_sign_in()
 
     def matching(self, text: str, most: int, tenant: uuid.UUID | None = None) -> Sequence[User]:
         return queries.matching(text, most, tenant)

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from portal.core.actor import Role, current_actor, has_actor
 from portal.core.clock import local, now, zone
-from portal.core.counts import LINKED_BOUND, number_of
+from portal.core.counts import number_of
 from portal.core.days import MONTHS, dated
 from portal.core.email_addresses import readable_email
 from portal.core.listing import Count
@@ -57,7 +57,6 @@ def init_app(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     for function in (
         ago, iso, day, clock, exact, when, on_day, initials, hue, email, badge, count, compact, browser_of, number_of,
-        linked,
     ):  # fmt: skip
         app.jinja_env.filters[function.__name__] = function
     app.jinja_env.globals |= {
@@ -222,8 +221,3 @@ def _rounded(value: int) -> str:
         return f"{value / 1_000_000:.1f} million"
     digits = max(len(str(value)) - 2, 0)
     return f"{round(value, -digits):,}"
-
-
-def linked(counted: int) -> Count:
-    """A number of linked rows, counted up to `LINKED_BOUND`."""
-    return Count.bounded(counted, LINKED_BOUND)

@@ -224,6 +224,8 @@ def test_every_table_declares_its_rules() -> None:
         "SearchWord": set(),
         "Unadministered": set(),
         "OrganizationSize": set(),
+        "SizeChange": set(),
+        "TeamSize": {TenantOwned},
         "ListArrangement": set(),
         "BrandVersion": set(),
         "SavedView": {TenantOwned, Audited, SoftDeletable},

@@ -9,7 +9,11 @@ from flask import Flask
 from sqlalchemy import text
 
 from portal.core.actor import Role
+from portal.core.clock import now
+from portal.core.counts import Count
 from portal.core.db import db
+from portal.core.listing import Listing
+from portal.organizations.resource import resource
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
 from tests.pages import HTMX, PageClient, names_in
@@ -51,6 +55,19 @@ def test_organizations_are_filtered(
         assert set(names_in(page)) == {f"Place {number}" for number in numbers}
     lines = client.get(f"/organizations/export?{query}").text.strip().splitlines()
     assert len(lines) == len(numbers) + 1
+
+
+def test_sizes_count_the_organizations_that_are_listed(app: Flask, build: Builder, root: Person, places: None) -> None:
+    build.tenant("Gone", deleted_at=now())
+    with acting(app, root):
+        for asked in (
+            {"size": "0"},
+            {"size": "0,1-9", "coverage": "none,100,1-49"},
+            {"size": "0", "status": "deleted"},
+        ):
+            found = resource.listing(asked, "/organizations/", {})
+            assert found.page().total == Count(len(found.page().rows)), asked
+            assert found.status == "deleted" or Listing.totals(found) == [found.page().total]
 
 
 def test_all_filters_are_on_one_page_and_unknown_values_are_reported(

@@ -86,6 +86,8 @@ def test_the_list_of_people_offers_an_organization_or_team_with_this_name(
     with acting(app):
         key = teams.create({"name": "Drivers", "organization_id": acme.id}, row_id=uuid.uuid4())
         command(db.session.add)(TeamMember(team_id=key, user_id=uma.id, organization_id=acme.id))
+        db.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # as a commit does
+        db.session.commit()
     admin, other, everything = Visitor(app, ada), Visitor(app, bea), Visitor(app, root)
 
     assert f'<a href="/users/?team={key}">1 person</a>' in admin.get("/users/?q=drivers").text

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from portal.core.actor import Role
@@ -45,6 +45,8 @@ class Teams:
         with acting(self.app):
             for member in members:
                 db.session.add(TeamMember(team_id=team, user_id=member.id, organization_id=tenant.id))
+            db.session.flush()
+            db.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))  # as a commit does
             db.session.commit()
 
     def members(self, team: uuid.UUID) -> set[uuid.UUID]:
@@ -349,20 +351,6 @@ def test_a_deleted_row_cannot_be_linked(acme: Tenant, uma: Person, made: Teams, 
 
     with pytest.raises(DBAPIError, match="is deleted"):
         made.add_members(team, acme, uma)
-
-
-def test_the_list_counts_a_bounded_number_of_members(
-    client: PageClient, sign_in: SignIn, ada: Person, uma: Person, acme: Tenant, made: Teams,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    for module in ("resources.relation", "web.jinja"):
-        monkeypatch.setattr(f"portal.{module}.LINKED_BOUND", 1)
-    small, large = made.add(acme, "Small", uma), made.add(acme, "Large", ada, uma)
-    sign_in(ada)
-
-    page = client.get("/teams/").text
-    assert f'<a href="/users/?team={small}">1</a>' in page
-    assert f'<a href="/users/?team={large}">1+</a>' in page
 
 
 def test_somebody_without_an_organization_cannot_be_added_to_a_team(

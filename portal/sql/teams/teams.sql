@@ -7,6 +7,9 @@ SELECT portal_watch('teams', 'r.organization_id');
 CREATE OR REPLACE TRIGGER key_stays BEFORE UPDATE ON teams FOR EACH ROW
 WHEN (OLD.id <> NEW.id OR OLD.organization_id <> NEW.organization_id) EXECUTE FUNCTION portal_key_stays();
 
+CREATE OR REPLACE TRIGGER sizes_insert AFTER INSERT ON teams REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_team_sizes();
+
 CREATE OR REPLACE TRIGGER words_insert AFTER INSERT ON teams REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION portal_keep_words();
 CREATE OR REPLACE TRIGGER words_update AFTER UPDATE ON teams REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows

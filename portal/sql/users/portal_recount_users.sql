@@ -1,8 +1,9 @@
--- Counts everybody again, for `flask users recount`: people written while triggers were off are missing in the totals.
+-- Counts everybody again, for `flask users recount`: people written while triggers were off are missing in the totals
+-- and sizes.
 CREATE OR REPLACE FUNCTION portal_recount_users() RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    LOCK TABLE organizations, users IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE organizations, users, teams, team_members IN SHARE ROW EXCLUSIVE MODE;
     DELETE FROM user_totals;
     INSERT INTO user_totals (organization_id, in_deleted_organization, role, status, has_two_factor, people)
     SELECT r.organization_id, in_deleted, r.role, status, r.has_two_factor, count(*)
@@ -19,5 +20,15 @@ BEGIN
         FROM organizations o LEFT JOIN user_totals t ON t.organization_id = o.id AND t.status = 'active'
         GROUP BY o.id) t
     WHERE s.organization_id = t.id AND (s.people, s.protected) <> (t.people, t.protected);
+    UPDATE team_members m SET active_role = u.active_role
+    FROM (SELECT id, CASE portal_user_status(is_active, invited_at, accepted_at, deleted_at) WHEN 'active' THEN role END
+            AS active_role FROM users) u
+    WHERE u.id = m.user_id AND m.active_role IS DISTINCT FROM u.active_role;
+    UPDATE team_sizes s SET people = t.people, seen = t.seen
+    FROM (SELECT o.team_id, count(active_role) AS people,
+            count(active_role) FILTER (WHERE active_role <> 'SUPER_ADMIN') AS seen
+        FROM team_sizes o LEFT JOIN team_members m ON m.team_id = o.team_id
+        GROUP BY o.team_id) t
+    WHERE s.team_id = t.team_id AND (s.people, s.seen) <> (t.people, t.seen);
 END $$;
 REVOKE ALL ON FUNCTION portal_recount_users FROM PUBLIC;

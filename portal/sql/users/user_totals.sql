@@ -1,8 +1,4 @@
--- Triggers, policies and grants of user_totals, which only triggers of users change. Tenants can't see SUPER_ADMINs.
-
-DROP TRIGGER IF EXISTS sizes_at_commit ON user_totals;
-CREATE CONSTRAINT TRIGGER sizes_at_commit AFTER INSERT OR UPDATE OR DELETE ON user_totals
-DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION portal_keep_sizes();
+-- Policies and grants of user_totals, which only triggers of users change. Tenants can't see SUPER_ADMINs.
 
 DROP POLICY IF EXISTS tenant ON user_totals;
 DROP POLICY IF EXISTS reader ON user_totals;

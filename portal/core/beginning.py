@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import psycopg
@@ -16,14 +18,25 @@ from portal.core.row_security import TENANT_ROLE as TENANT_ROLE  # the isolation
 ACTOR_SETTINGS = ("actor_id", "actor_role", "organization_id", "request_id", "address", "agent")
 OPERATION_SETTINGS = ("operation_id", "undoes", "undone")  # of a single transaction; pooled connections would keep them
 SET_BY_ACTOR = (
-    # A plan for any search term or role would be bad for most. What the system looks up by a key keeps its plan.
-    "set_config('plan_cache_mode', 'force_custom_plan', true)",
+    "set_config('plan_cache_mode', %s, true)",
     "set_config('role', %s, true)",
     *(f"set_config('portal.{name}', %s, true)" for name in ACTOR_SETTINGS),
     *(f"set_config('portal.{name}', '', true)" for name in OPERATION_SETTINGS),
 )
 SET_ACTOR = f"SELECT num_nonnulls({', '.join(SET_BY_ACTOR)})"  # one column, because nobody reads the result
-NO_ACTOR = ("none", *("" for _ in ACTOR_SETTINGS))
+NO_ACTOR = ("auto", "none", *("" for _ in ACTOR_SETTINGS))
+# A plan for any search term or role would be bad for most.
+_plans: ContextVar[str] = ContextVar("plans", default="force_custom_plan")
+
+
+@contextmanager
+def keeping_plans() -> Iterator[None]:
+    """Let PostgreSQL keep the plans of the block's statements: for those that find rows by their keys."""
+    token = _plans.set("auto")
+    try:
+        yield
+    finally:
+        _plans.reset(token)
 
 
 def begins(connection: Connection) -> bool:
@@ -81,9 +94,10 @@ def set_to(connection: Connection, settings: tuple[str, ...]) -> None:
 
 
 def settings_of(actor: Actor) -> tuple[str, ...]:
-    """The role ('none' for actors without a tenant) and the ACTOR_SETTINGS to set in PostgreSQL."""
+    """The mode of plans, the role ('none' for actors without a tenant) and the ACTOR_SETTINGS to set in PostgreSQL."""
     origin = current_origin()
     return (
+        _plans.get(),
         "none" if actor.is_unlimited else TENANT_ROLE,
         str(actor.id or ""),
         "SYSTEM" if actor.role is None else actor.role.name,

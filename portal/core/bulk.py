@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    Uuid,
     and_,
     any_,
     case,
@@ -39,9 +38,9 @@ from portal.core.models import Record
 from portal.core.records import Records
 
 
-def among(column: Any, ids: Collection[uuid.UUID]) -> ColumnElement[bool]:
-    """Whether a key is one of these. An array is one parameter, however many there are."""
-    condition: ColumnElement[bool] = column == any_(cast(list(ids), ARRAY(Uuid())))
+def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of these values. An array is one parameter, however many there are."""
+    condition: ColumnElement[bool] = column == any_(cast(list(values), ARRAY(column.type)))
     return condition
 
 

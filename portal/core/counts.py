@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -60,16 +60,24 @@ def is_counted(about: int | None, *, searched: bool) -> bool:
     return about is None or about <= (SEARCH_COUNTED_BELOW if searched else COUNTED_BELOW)
 
 
-def estimated(rows: Select[Any], **options: bool) -> int:
+def form_of(conditions: Sequence[Any]) -> Hashable:
+    """A key that is equal for equal conditions with equal values; None if there can't be one."""
+    keys = [one._generate_cache_key() for one in conditions]
+    values = repr([bind.value for key in keys if key for bind in key.bindparams])
+    return None if None in keys else (*(key.key for key in keys if key), values)
+
+
+def estimated(entity: Any, conditions: Sequence[Any], **options: bool) -> int:
     """How many rows the planner expects, at most a minute ago: asking it takes as long as reading a page.
 
     Only for actors without a tenant, who all get the same.
     """
-    key = rows._generate_cache_key()
-    name = key and (key.key, repr([bind.value for bind in key.bindparams]), *options.items())
+    form = form_of(conditions)
+    name = form and (entity, form, *options.items())
     known = _estimates.setdefault(db.engine, {})
     made, value = known.get(name, (None, 0))
     if made is None or now() - made > REMEMBERED:
+        rows = select(literal(1)).select_from(entity).where(*conditions)
         plan: Any = db.session.scalar(rows, execution_options={**options, "explain": True})
         value = int(plan[0]["Plan"]["Plan Rows"])
         if len(known) >= MOST_REMEMBERED:

@@ -27,7 +27,7 @@ from portal.core.actor import SYSTEM, Actor, bind, current_actor, unbind
 from portal.core.connecting import LASTING, SETTINGS, Cursor, arguments
 from portal.core.errors import Busy, Conflict, Missing, NeedsDirectUrl, NotAllowed
 from portal.core.models import Base, Keyed
-from portal.core.prepared import prepared, rows_of
+from portal.core.prepared import kept_rows, prepared, rows_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -244,7 +244,7 @@ def read(statement: Select[*tuple[Any, ...]], values: Mapping[str, Any] = NO_VAL
         statement = scoping.scoped(session, statement, options)
     if scoping.is_kept(statement):
         is_constant = current_actor().is_unlimited and not values
-        return prepared(statement, connection.dialect, literal=is_constant).rows(connection, values)
+        return kept_rows(statement, connection, values, literal=is_constant)
     return rows_of(statement, connection, values)
 
 

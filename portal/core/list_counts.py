@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -50,18 +50,20 @@ class ListCounts(ListUrls):
     def _can_find(self) -> bool:
         return self.source.find is not None and all(self.source.filters[name].is_found for name in self.filters)
 
+    @cached_property
+    def asked(self) -> Mapping[str, Any]:
+        """The values of the named parameters of the database function that finds the page."""
+        return self.source.asked(self) if self._finds and self.source.asked else {}
+
     @property
     def _finds(self) -> bool:
         """Whether a database function finds the page."""
         return bool(self.q) and self._can_find
 
-    @property
-    def _is_counted_as_found(self) -> bool:
-        return self._finds and not current_actor().is_unlimited
-
     @cached_property
     def _first_found(self) -> Any:
-        first = self._find(Found(max(counts.SEARCH_BOUND, self.per_page) + 1, self.sort.startswith("-")))
+        """What a search finds for both its first page and its count."""
+        first = self._find(Found(max(self._bound, self.per_page) + 1, self.sort.startswith("-")))
         return select(first.c.id, first.c.rank, first.c.place).cte("found").prefix_with("MATERIALIZED")
 
     def _find(self, part: Found) -> Any:
@@ -84,14 +86,21 @@ class ListCounts(ListUrls):
         """An expression that counts the rows, and the bound at which it stops; None if that would take too long."""
         if self._exact is not None:
             return self._exact, math.inf
-        if not counts.is_counted(self.about, searched=bool(self.q)):
-            return None
-        bound = counts.SEARCH_BOUND if self.q and self.about is None else counts.BOUND
-        return self._bounded_count(bound), bound
+        return (self._bounded_count(self._bound), self._bound) if self._is_counted else None
+
+    @property
+    def _is_counted(self) -> bool:
+        return counts.is_counted(self.about, searched=bool(self.q))
+
+    @property
+    def _bound(self) -> int:
+        if self.q and self.about is None:
+            return counts.SEARCH_BOUND
+        return counts.SEARCH_COUNTED_BELOW if self._finds else counts.BOUND
 
     def _bounded_count(self, bound: int) -> Any:
-        if self._is_counted_as_found:
-            found = self._first_found if bound == counts.SEARCH_BOUND else self._find(Found(bound + 1, down=False))
+        if self._finds:
+            found = self._first_found if bound == self._bound else self._find(Found(bound + 1, down=False))
             return select(func.count()).select_from(found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
@@ -99,8 +108,7 @@ class ListCounts(ListUrls):
     def _estimate(self) -> int:
         """The planner's estimate for the same rows, without reading them."""
         condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated
-        rows = select(literal(1)).select_from(self.source.entity).where(condition, *self._conditions, *self._found)
-        return counts.estimated(rows, **self.options)
+        return counts.estimated(self.source.entity, [condition, *self._conditions, *self._found], **self.options)
 
     @property
     def options(self) -> dict[str, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -154,5 +155,11 @@ class ListUrls:
         }
 
     def _url(self, arguments: Mapping[str, str | None]) -> str:
-        query = urlencode({name: value for name, value in arguments.items() if value}, safe=",")
+        query = "&".join(_argument(name, value) for name, value in arguments.items() if value)
         return f"{self.path}?{query}" if query else self.path
+
+
+@lru_cache(maxsize=512)
+def _argument(name: str, value: str) -> str:
+    """An argument of a URL. The two dozen links of a page differ in one or two of them."""
+    return urlencode({name: value}, safe=",")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, null, select, tuple_
@@ -35,9 +37,8 @@ NOT_A_DAY = jumping.NO_DAY
 NO_FILTERS: Mapping[str, Filter] = {}
 # With more matches, scanning an index until a page is full reads fewer rows than sorting all matches.
 SCANNED_ABOVE = 5_000
-MOST_KEPT = 64
+MOST_KEPT = 128
 ALL = 1_000_000  # rows found by a search inside a tenant that is sorted by groups
-_kept: dict[Hashable, tuple[Rows, float | None]] = {}
 
 
 class Listing(ListCounts):
@@ -114,20 +115,34 @@ class Listing(ListCounts):
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
     def _kept_statement(self) -> tuple[Rows, float | None]:
-        """The whole statement and the bound of its count, remembered for lists without search and filters."""
-        if not self.source.is_kept or self.is_filtered:
+        """The whole statement and the bound of its count, kept when it is asked for again in the same form."""
+        if not self.source.is_kept or (form := self._form) is None:
             return self._whole_statement()
+        known = _kept(form)
+        known.times += 1
+        if known.times == 1:
+            return self._whole_statement()
+        if known.statement is None:
+            known.statement, known.bound = self._whole_statement()
+            known.statement = kept(known.statement)
+        return known.statement, known.bound
+
+    @property
+    def _form(self) -> Hashable:
+        """What the statement depends on, besides the values of its named parameters; None if it isn't kept.
+
+        It contains the values of filters, but never what a person searches for.
+        """
+        asked: Hashable = self._finds and not self._groups
+        if not asked:
+            asked = None if self.q else counts.form_of(self._conditions)
+            if asked is None:
+                return None
+            asked = asked, *self.filters.items()
         group = self._grouped_place.group if self._groups and self._grouped_place else None
-        order = self._groups or self._column, self._downward(), self.per_page, bool(self._place), group
-        form = self.source.rows, self.tab.condition, *order, current_actor().role
-        if form not in _kept:
-            statement, bound = self._whole_statement()
-            if bound != math.inf:  # whether it counts depends on an estimate
-                return statement, bound
-            if len(_kept) >= MOST_KEPT:
-                _kept.clear()
-            _kept[form] = kept(statement), bound
-        return _kept[form]
+        place = self._from_end, self._before is None, self._after is None, group, self._groups and self._is_few
+        about = self.about is None, (self.about or 0) > SCANNED_ABOVE, self._is_counted
+        return self.source.rows, self.tab.condition, self.sort, self.per_page, current_actor().role, asked, place, about
 
     def _whole_statement(self) -> tuple[Rows, float | None]:
         """The statement of the page with its number of rows, and the bound of that number, None if it doesn't count."""
@@ -198,12 +213,15 @@ class Listing(ListCounts):
 
     def _grouped(self) -> Grouped:
         """Few rows are looked up first, those of searches by a database function; in a tenant, all of searches."""
-        is_part = self.is_filtered or bool(self.options)
-        is_few = is_part and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
-        finds = self._finds and (is_few or not current_actor().is_unlimited)
+        finds = self._finds and (self._is_few or not current_actor().is_unlimited)
         narrowed = self._only_found if finds else self._narrowed
         key, down, most = self.source.entity.id, self._downward(), self.per_page + 1
-        return Grouped(self._groups, key, narrowed, down, self._grouped_place, most, is_found=is_few or finds)
+        return Grouped(self._groups, key, narrowed, down, self._grouped_place, most, is_found=self._is_few or finds)
+
+    @property
+    def _is_few(self) -> bool:
+        is_part = self.is_filtered or bool(self.options)
+        return is_part and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
 
     def _only_found(self, statement: Rows) -> Rows:
         return statement.where(self.source.entity.id.in_(select(self._find(Found(ALL, down=False)).c.id)))
@@ -217,8 +235,10 @@ class Listing(ListCounts):
         return place_of(self._groups, *self._place) if self._place else None
 
     def _values(self, place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
-        """The values of the statement's parameters."""
-        return place_of(self._groups, *place).values if place and self._groups else _named(place)
+        """The values of the statement's named parameters."""
+        if place and self._groups:
+            return {**self.asked, **place_of(self._groups, *place).values}
+        return {**self.asked, **(_written(place) if self._finds else _named(place))}
 
     @property
     def _are_few_found_by_index(self) -> bool:
@@ -258,12 +278,12 @@ class Listing(ListCounts):
         return self.sort.startswith("-") != (self._from_end or self._before is not None)
 
     def _found_keys(self) -> Rows:
-        """The keys from the start of the page. On a tenant's first page, one query finds both rows and count."""
+        """The keys from the start of the page. On a first page that is counted, one query finds both rows and count."""
         place = self._place
-        if self._is_counted_as_found and not (place or self._from_end):
+        if self._is_counted and not (place or self._from_end):
             keys = self._first_found
         else:
-            keys = self._find(Found(self.per_page + 1, self._downward(), place))
+            keys = self._find(Found(self.per_page + 1, self._downward(), _written(place)))
         return select(keys.c.id, keys.c.rank, keys.c.place).order_by(keys.c.place)
 
     def _links(self, rows: Sequence[Row[Any]], more: bool, backward: bool) -> dict[str, str | None]:
@@ -274,3 +294,25 @@ class Listing(ListCounts):
 
 def _named(place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
     return dict(zip(("place", "place_id"), place or (), strict=False))
+
+
+def _written(place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
+    """The same with the sort key as text."""
+    return {name: one.isoformat() if isinstance(one, datetime) else one for name, one in _named(place).items()}
+
+
+@dataclass
+class _Kept:
+    times: int = 0  # that it was asked for
+    statement: Rows | None = None
+    bound: float | None = None
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _kept(_form: Hashable) -> _Kept:
+    return _Kept()
+
+
+def forget() -> None:
+    """Forget all statements, for tests that change the bounds of counts."""
+    _kept.cache_clear()

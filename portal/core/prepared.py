@@ -25,8 +25,8 @@ class Prepared:
         self._text = compiled.string
         self._types = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
         self._dialect = dialect
-        found = [(name, one.type.dialect_impl(dialect).bind_processor) for one, name in compiled.bind_names.items()]
-        self._writers = [(name, write) for name, of in found if (write := of(dialect))]
+        found = {name: one.type.dialect_impl(dialect).bind_processor for one, name in compiled.bind_names.items()}
+        self._writers = [(name, write) for name, of in found.items() if (write := of(dialect))]
         self._readers: list[tuple[int, Processor]] | None = None  # depend on the types of the first result
 
     def rows(self, connection: Connection, values: Mapping[str, Any], given: Sequence[Any] | None = None) -> list[Any]:
@@ -87,10 +87,13 @@ def prepared(statement: Columns, dialect: Dialect, *, literal: bool = False) -> 
     With `literal`, the text contains the values. PostgreSQL keeps the plan of a statement without parameters.
     """
     kwargs = {"literal_binds": True} if literal else {}
-    one = Prepared(statement, statement.compile(dialect=dialect, compile_kwargs=kwargs), dialect)
-    if one.depends_on_values:
-        raise ValueError("the text of this statement depends on its values")
-    return one
+    return Prepared(statement, statement.compile(dialect=dialect, compile_kwargs=kwargs), dialect)
+
+
+def kept_rows(statement: Columns, connection: Connection, values: Mapping[str, Any], *, literal: bool) -> Sequence[Any]:
+    """The rows of a statement that is built once."""
+    one = prepared(statement, connection.dialect, literal=literal)
+    return connection.execute(statement, dict(values)).all() if one.depends_on_values else one.rows(connection, values)
 
 
 def rows_of(statement: Columns, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:

@@ -114,7 +114,7 @@ class Found:
 
     most: int
     down: bool
-    place: tuple[Any, Any] | None = None
+    place: Mapping[str, Any] = field(default_factory=dict)  # named `place` (as text) and `place_id`, or empty
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,7 @@ class Source:
     newest: Any = None  # the column by which a search is ordered, unless created_at
     best: Callable[[Any], Sort] | None = None  # the default sort of a search: Listing -> Sort
     find: Any = None  # (Listing, Found) -> a database function that finds keys and ranks
+    asked: Callable[[Any], Mapping[str, Any]] | None = None  # Listing -> the values of its named parameters
     count: Callable[[Any], Any] | None = None  # Listing -> an expression with its exact number of rows, or None
     total: Count | None = None  # the number of rows without filters, if it is known
     is_kept: bool = False  # whether its rows, tabs and sort orders are built once, so that statements can be kept

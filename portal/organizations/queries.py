@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, case, func, null, or_, select, true
 
+from portal.core.bulk import among
 from portal.core.counts import BOUND
 from portal.core.cursors import number
 from portal.core.db import db
@@ -74,7 +75,7 @@ def filter_by(column: Any) -> Filter:
         "No organization matches this name, or several do. Choose one of the suggestions.",
         label="Organization",
         suggestions=Organization.__tablename__,
-        any_of=lambda values: column.in_([read_key(value) or NO_KEY for value in values]),
+        any_of=lambda values: among(column, [read_key(value) or NO_KEY for value in values]),
         key_of=_key_of,
         permission=ORGANIZATIONS_LIST,
     )

@@ -10,6 +10,7 @@ from flask import Blueprint, flash, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
+from portal.core.beginning import keeping_plans
 from portal.core.counts import number_of
 from portal.core.errors import Conflict, RateLimited, Stale
 from portal.core.ignored import PLACE
@@ -190,6 +191,7 @@ class Pages(Generic[Row]):
         status = 422 if form.errors else 200
         return render("resources/new.html", status=status, resource=self.resource, form=form, offer=offer)
 
+    @keeping_plans()
     def edit(
         self, id: uuid.UUID, of: type[EditForm] | None = None, page: str = "edit", title: str = "Edit"
     ) -> ResponseReturnValue:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, case, false, literal_column, not_, or_
 
 from portal.core.actor import Role, current_actor
+from portal.core.bulk import among
 from portal.core.clock import now
 from portal.core.days import day_of, last_day_of, on_day, since, until
 from portal.core.keys import NO_KEY, read_key
@@ -123,7 +124,7 @@ FILTERS = {
         lambda value, _: f"Role: {Role[value].label}",
         label="Role: any",
         choices=_roles,
-        any_of=lambda values: User.role.in_([Role[value] for value in values]),
+        any_of=lambda values: among(User.role, [Role[value] for value in values]),
     ),
     "two_factor": Filter(
         _by_two_factor,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,9 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     Text,
+    Uuid,
     and_,
+    bindparam,
     case,
     cast,
     func,
@@ -42,6 +43,7 @@ from portal.users.totals import count_of, tally_of
 NEVER_NOR_BEFORE = "People who never signed in have no last sign-in, so this date is ignored."
 REMOVED_NAME = "a removed person"
 NO_FILTER = cast({}, JSONB)
+TEXTS = postgresql.ARRAY(Text)
 COLUMNS = (
     User.id,
     User.email,
@@ -82,6 +84,7 @@ def listing(arguments: Mapping[str, str], path: str, filters: Mapping[str, Filte
         {**FILTERS, **filters},
         best=_best,
         find=_found,
+        asked=_asked,
         count=count_of,
         tally=tally_of,
         is_kept=True,
@@ -98,18 +101,23 @@ def _best(listing: Listing) -> Sort:
 
 def _found(listing: Listing, part: Found) -> Any:
     """The keys of matching people. portal_find_users (portal/sql/users) implements each filter, sort order and rank."""
-    at, key = part.place or (None, None)
+    asked, place = listing.asked, part.place
     return func.portal_find_users(
-        _texts(words_of(listing.q)),
-        _texts(_addresses(listing.q)),
+        bindparam("words", asked["words"], TEXTS),
+        bindparam("addresses", asked["addresses"], TEXTS),
         listing.status,
-        cast(found_by(listing.filters), JSONB),
+        bindparam("filters", asked["filters"], JSONB),
         listing.sort.removeprefix("-"),
         part.down,
-        at.isoformat() if isinstance(at, datetime) else at,
-        key,
+        bindparam("place", place["place"], Text) if place else None,
+        bindparam("place_id", place["place_id"], Uuid) if place else None,
         part.most,
     )
+
+
+def _asked(listing: Listing) -> dict[str, Any]:
+    found = found_by(listing.filters)
+    return {"words": words_of(listing.q), "addresses": _addresses(listing.q), "filters": found}
 
 
 def _addresses(text: str) -> list[str]:
@@ -121,7 +129,7 @@ def _addresses(text: str) -> list[str]:
 
 
 def _texts(values: list[str]) -> Any:
-    return cast(values, postgresql.ARRAY(Text))
+    return cast(values, TEXTS)
 
 
 def keys_matching(text: str, most: int) -> list[uuid.UUID]:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.actor import Actor, Role, current_actor
+from portal.core.bulk import among
 from portal.core.checks import Check, CheckFailed
 from portal.core.db import command, db
 from portal.core.keys import NO_KEY, read_key
@@ -119,11 +120,13 @@ def _of_status(status: str) -> Iterator[ColumnElement[bool]]:
 def _asked(is_unlimited: bool, *filters: tuple[str, str]) -> Iterator[ColumnElement[bool]]:
     asked = dict(filters)
     if "role" in asked:
-        yield UserTotal.role.in_([Role[name] for name in asked["role"].split(",")])
+        yield among(UserTotal.role, [Role[name] for name in asked["role"].split(",")])
     if "two_factor" in asked:
         yield UserTotal.has_two_factor.is_(YES_OR_NO[asked["two_factor"]])
     if "organization" in asked:
-        yield UserTotal.organization_id.in_([read_key(value) or NO_KEY for value in asked["organization"].split(",")])
+        yield among(
+            UserTotal.organization_id, [read_key(value) or NO_KEY for value in asked["organization"].split(",")]
+        )
     elif is_unlimited:
         yield UserTotal.organization_id.is_(None)
 

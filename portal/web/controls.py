@@ -9,6 +9,20 @@ from markupsafe import Markup, escape
 from wtforms.widgets import CheckboxInput, HiddenInput, PasswordInput, Select, TextInput
 
 FLAGS = ("required", "disabled", "readonly")
+CLASSES = {"BooleanField": "form-check-input", "SelectField": "form-select"}
+
+
+def attributes_of(field: Any, given: Mapping[str, Any], hint: str, wrong: str) -> dict[str, Any]:
+    """The attributes of a field's control: those given, those that tell about hint and errors, and the focus."""
+    found = {"class": CLASSES.get(field.type, "form-control"), "maxlength": False, **given}
+    about = [f"{field.id}-hint"] * bool(hint) + [f"{field.id}-error"] * bool(field.errors)
+    if about:
+        found["aria-describedby"] = " ".join(about)
+    if field.errors:
+        found["aria-invalid"] = "true"
+    if wrong and wrong == field.name:
+        found["autofocus"] = True
+    return found
 
 
 def control(field: Any, given: Mapping[str, Any]) -> Markup | None:

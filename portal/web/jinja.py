@@ -26,6 +26,7 @@ from portal.core.policy import allows
 from portal.web import theme
 from portal.web.agents import browser_of
 from portal.web.brand import accent_of_emails, product
+from portal.web.controls import attributes_of
 from portal.web.given import navigation, permissions
 from portal.web.urls import here, home, path_of, same_page
 
@@ -61,7 +62,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
         "path_of": path_of, "same_page": same_page, "once": once, "product": product,
-        "accent_of_emails": accent_of_emails,
+        "accent_of_emails": accent_of_emails, "attributes_of": attributes_of,
     }  # fmt: skip
     app.context_processor(about_request)
 

@@ -6,6 +6,7 @@ import base64
 import json
 import string
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from portal.core import counts
+from portal.core import counts, listing
 from portal.core.actor import Role
 from portal.core.batch import create_many
 from portal.core.clock import now
@@ -262,12 +263,14 @@ def test_ac3_counts_include_only_the_actors_tenant(
 
 
 @pytest.fixture
-def small_bounds(monkeypatch: pytest.MonkeyPatch) -> int:
+def small_bounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The bounds of counts, divided by a hundred, so that few rows are enough to reach them."""
     assert counts.BOUND == 50_000
     for name in ("BOUND", "COUNTED_BELOW", "SEARCH_BOUND", "SEARCH_COUNTED_BELOW"):
         monkeypatch.setattr(counts, name, getattr(counts, name) // 100)
-    return counts.BOUND
+    listing.forget()
+    yield counts.BOUND
+    listing.forget()
 
 
 ALL = {"created_from": "2000-01-01"}  # a filter that nobody has a total for

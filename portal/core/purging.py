@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, exists, func, select, text
+from sqlalchemy import ColumnElement, Table, delete, func, literal, select, text
 
 from portal.core.db import command, db
 from portal.core.models import Base, Link, Record
@@ -48,4 +48,4 @@ def is_referenced(row: Record) -> bool:
     own: Any = row.__table__  # type: ignore[attr-defined]
     others = (one.local_table for one in Base.registry.mappers if issubclass(one.class_, Record | Link))
     keys = (key for table in others for key in table.foreign_keys if key.column.table is own)
-    return any(db.session.scalar(select(exists().where(key.parent == row.id))) for key in keys)
+    return any(db.session.scalar(select(select(literal(1)).where(key.parent == row.id).exists())) for key in keys)

@@ -141,7 +141,9 @@ def test_au11_the_link_to_the_list_leads_nowhere_else(
     saved = client.post(edit, data=fields_of(client.get(edit).text))
     deleted = client.post(f"/users/{uma.id}/delete{query}", data=fields_of(client.get(f"/users/{uma.id}/delete").text))
 
-    assert "evil" not in page.replace(query, "")
+    for own in (query, query.replace("%09", "+")):  # forms that lead back to this page have its URL
+        page = page.replace(own, "")
+    assert "evil" not in page
     assert [one.headers["Location"] for one in (saved, deleted)] == [f"/users/{uma.id}", "/users/"]
 
 

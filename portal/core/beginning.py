@@ -31,7 +31,7 @@ _plans: ContextVar[str] = ContextVar("plans", default="force_custom_plan")
 
 @contextmanager
 def keeping_plans() -> Iterator[None]:
-    """Let PostgreSQL keep the plans of the block's statements: for those that find rows by their keys."""
+    """Let PostgreSQL keep the plans of the block's statements: for those that find rows by a key or a place."""
     token = _plans.set("auto")
     try:
         yield

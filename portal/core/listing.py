@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, null, select, tuple_
+from sqlalchemy import Row, bindparam, func, literal_column, null, select, tuple_
 
 from portal.core import counts, cursors, ignored, jumping
 from portal.core.actor import current_actor
+from portal.core.beginning import keeping_plans
 from portal.core.counts import Count as Count  # the same name as in other modules about lists
 from portal.core.db import db, read
 from portal.core.filtering import chosen
@@ -90,7 +92,8 @@ class Listing(ListCounts):
         """Read the page in one statement, perhaps after the planner's estimate."""
         known = self._known_total
         statement, bound = self._kept_statement()
-        found = read(statement, self._values(self._place), **self.options)
+        with keeping_plans() if self._is_found_by_place else nullcontext():
+            found = read(statement, self._values(self._place), **self.options)
         if not found and (self._after or self._before):  # the page became empty: the nearest page with rows
             self._from_end, self._after, self._before = self._before is None, None, None
             return self.page()
@@ -143,6 +146,11 @@ class Listing(ListCounts):
         place = self._from_end, self._before is None, self._after is None, group, self._groups and self._is_few
         about = self.about is None, (self.about or 0) > SCANNED_ABOVE, self._is_counted
         return self.source.rows, self.tab.condition, self.sort, self.per_page, current_actor().role, asked, place, about
+
+    @property
+    def _is_found_by_place(self) -> bool:
+        """Whether one plan is good for every page: they differ only in the place where they begin."""
+        return current_actor().is_unlimited and not self.is_filtered and not self._groups and self._place is not None
 
     def _whole_statement(self) -> tuple[Rows, float | None]:
         """The statement of the page with its number of rows, and the bound of that number, None if it doesn't count."""
@@ -259,7 +267,8 @@ class Listing(ListCounts):
             values = (bindparam(*one, type_=key.type) for one, key in zip(_named(cursor).items(), keys, strict=True))
             place = tuple_(*values)
             statement = statement.where(tuple_(*keys) < place if self._downward() else tuple_(*keys) > place)
-        return self._ordered(statement, *keys).limit(self.per_page + 1)
+        most: Any = literal_column(str(self.per_page + 1))  # plans for any number would prepare for many rows
+        return self._ordered(statement, *keys).limit(most)
 
     @property
     def _place(self) -> tuple[Any, uuid.UUID] | None:

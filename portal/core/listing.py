@@ -125,10 +125,10 @@ class Listing(ListCounts):
         known.times += 1
         if known.times == 1:
             return self._whole_statement()
-        if known.statement is None:
-            known.statement, known.bound = self._whole_statement()
-            known.statement = kept(known.statement)
-        return known.statement, known.bound
+        if known.made is None:
+            statement, bound = self._whole_statement()
+            known.made = kept(statement), bound
+        return known.made
 
     @property
     def _form(self) -> Hashable:
@@ -313,8 +313,7 @@ def _written(place: tuple[Any, uuid.UUID] | None) -> dict[str, Any]:
 @dataclass
 class _Kept:
     times: int = 0  # that it was asked for
-    statement: Rows | None = None
-    bound: float | None = None
+    made: tuple[Rows, float | None] | None = None
 
 
 @lru_cache(maxsize=MOST_KEPT)

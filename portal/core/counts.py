@@ -16,7 +16,7 @@ from portal.core.db import db
 BOUND = 50_000  # below it counts are exact
 COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
 SEARCH_BOUND = 100  # for searches inside a tenant, where the whole table is larger than BOUND
-SEARCH_COUNTED_BELOW = 2_000  # the same, by estimate
+SEARCH_COUNTED_BELOW = 2_000  # for other searches, which aren't counted if the planner expects more
 REMEMBERED = timedelta(minutes=1)
 MOST_REMEMBERED = 1_000
 PG_CLASS = table("pg_class", column("oid"), column("reltuples"), schema="pg_catalog")

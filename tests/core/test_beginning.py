@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
 from portal.core.actor import Origin, bind_origin, unbind_origin
+from portal.core.beginning import keeping_plans
 from portal.core.db import db
 from portal.core.statements import watched
 from portal.organizations.models import Organization
@@ -31,6 +32,18 @@ def test_settings_are_values_and_never_sql(fresh_app: Flask) -> None:
 
         assert tuple(found) == ("portal_tenant", str(ada.id), agent, "::1", "force_custom_plan")
         assert len(seen) == 1  # they were set together with BEGIN
+
+
+def test_only_transactions_that_find_rows_by_keys_keep_their_plans(fresh_app: Flask) -> None:
+    ada = Builder(fresh_app).person("ada@example.com", tenant=Builder(fresh_app).tenant("Acme"))
+    mode = select(func.current_setting("plan_cache_mode"))
+    with acting(fresh_app, ada):
+        with keeping_plans():
+            kept = db.session.scalar(mode)
+        db.session.rollback()
+        usual = db.session.scalar(mode)
+
+    assert (kept, usual) == ("auto", "force_custom_plan")
 
 
 def test_a_missing_role_is_reported_by_the_first_statement(fresh_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

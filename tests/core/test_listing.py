@@ -262,6 +262,23 @@ def test_ac3_counts_include_only_the_actors_tenant(
         assert [people().page().total] == Listing.totals(people()) == [Count(41)]
 
 
+def test_a_kept_statement_gives_each_actor_and_each_search_its_own_rows(
+    app: Flask, ada: Person, uma: Person, bea: Person
+) -> None:
+    asked = [
+        (ada, {"q": "ada"}, {ada.email}), (bea, {"q": "ada"}, set()), (ada, {"q": "uma"}, {uma.email}),
+        (bea, {"q": "bea"}, {bea.email}), (ada, {"role": "USER"}, {uma.email}), (bea, {"role": "USER"}, set()),
+        (ada, {}, {ada.email, uma.email}), (bea, {}, {bea.email}),
+    ]  # fmt: skip
+    listing.forget()
+    for actor, arguments, found in asked * 3:
+        with acting(app, actor):
+            assert {row.email for row in people(**arguments).page().rows} == found
+
+    known = listing._kept.cache_info()
+    assert (known.currsize, known.hits) == (3, 3 * len(asked) - 3)  # one statement for searches, one per filter
+
+
 @pytest.fixture
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The bounds of counts, divided by a hundred, so that few rows are enough to reach them."""

@@ -106,8 +106,8 @@ class SavedViews(Resource[SavedView]):
         if name not in lists():
             return None
         chosen = chosen_by(name, request.values.get("query", ""))
-        filters = f"filters ({chosen}), " if chosen else ""
-        return f"Saves this list of {lists()[name].lower()} with its {filters}sorting and columns."
+        parts = [f"filters ({chosen})"] * bool(chosen) + ["sorting and columns"] * (name in resources())
+        return f"Saves this list of {lists()[name].lower()}{' with its ' if parts else ''}{', '.join(parts)}."
 
     def context(self, row: SavedView) -> dict[str, Any]:
         return {

@@ -350,6 +350,8 @@ def test_what_a_view_keeps_is_described_before_and_after_saving_and_cancel_retur
     key = saved(app, ada, query=query)
 
     assert "Saves this list of people with its filters (Deactivated, Role: Admin), sorting and columns." in form
+    of_activity = admin.get("/saved_views/new?list=activity&query=period%3Dweek").text
+    assert "Saves this list of activity with its filters (This week)." in of_activity
     assert 'href="/users/?role=ADMIN&amp;status=deactivated&amp;sort=name">Cancel' in form
     assert "<dt>Filters</dt><dd>Deactivated, Role: Admin</dd>" in admin.get(f"/saved_views/{key}").text
     assert 'href="/saved_views/">Cancel' in admin.get("/saved_views/new?list=nothing&query=x").text

@@ -65,6 +65,7 @@ def test_messages_on_narrow_pages_are_above_the_form_and_cover_nothing(tabs: Tab
     page.get_by_label("Email").fill(f"nobody{width}@example.com")
     page.get_by_role("button", name="Send link").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.wait_for_load_state()  # the style sheets decide where things are
 
     message, form = (page.locator(one).bounding_box() for one in ("#toasts .note", "main form.card"))
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from portal.activity import follows, queries
 from portal.activity.entries import Entry, entries_of
+from portal.activity.filters import about
 from portal.activity.models import Follow
 from portal.activity.permissions import ACTIVITY_READ
 from portal.activity.wording import action_of
@@ -103,13 +104,13 @@ def _section(one: Follow, since: datetime, until: datetime, reader: uuid.UUID) -
         row = resources()[table].one(row_id, with_deleted=True)
     except Missing:
         return None
-    about = (
+    covered = (
         (Operation.organization_id == row_id, Operation.row_version.is_not(None))
         if table == "organizations"
-        else (Operation.shown(), or_(Operation.actor_id == row_id, queries.about([row_id])))
+        else (Operation.shown(), or_(Operation.actor_id == row_id, about([row_id])))
     )
     period = Operation.at >= since, Operation.at < until, Operation.actor_id.is_distinct_from(reader)
-    newest = queries.operations().where(*about, *period).order_by(Operation.at.desc(), Operation.key.desc())
+    newest = queries.operations().where(*covered, *period).order_by(Operation.at.desc(), Operation.key.desc())
     rows = db.session.execute(newest.limit(COUNTED + 1), execution_options={"with_deleted": True}).all()
     signs = sum(action_of(event).is_sign_in for event in rows)
     return Section(resources()[table].title_of(row), entries_of(rows[:NAMED], briefly=True), len(rows), signs)

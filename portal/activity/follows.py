@@ -8,15 +8,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 
 from itsdangerous import BadData, URLSafeSerializer
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Select, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.activity.models import Follow
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
-from portal.core.db import acting_as, command, db
+from portal.core.db import acting_as, command, db, first_as_system
 from portal.core.errors import Missing
 from portal.mail.commands import send_later
 from portal.mail.queries import waiting
@@ -37,8 +38,12 @@ def followed_by(user_id: uuid.UUID) -> Sequence[Follow]:
 
 
 def is_followed(user_id: uuid.UUID, table: str, row_id: uuid.UUID) -> bool:
-    with acting_as(SYSTEM):
-        return bool(db.session.scalar(of_person(user_id).where(COLUMNS[table] == row_id).limit(1)))
+    return first_as_system(_of_row(table), user_id=user_id, row_id=row_id) is not None
+
+
+@cache
+def _of_row(table: str) -> Select[uuid.UUID]:
+    return select(Follow.id).where(Follow.user_id == bindparam("user_id"), COLUMNS[table] == bindparam("row_id"))
 
 
 def follow(user_id: uuid.UUID, table: str, row_id: uuid.UUID) -> None:

@@ -4,40 +4,48 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from functools import cache
 from string import Formatter
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Row, Uuid, and_, asc, cast, desc, false, func, not_, null, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Row,
+    Uuid,
+    and_,
+    asc,
+    bindparam,
+    cast,
+    desc,
+    false,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy import ColumnExpressionArgument as Condition
-from sqlalchemy.orm import aliased
 
-from portal.activity import periods
-from portal.activity.actions import fields, labels
+from portal.activity.filters import ACTOR, FILTERS, about, organization
 from portal.core.actor import Role, current_actor
-from portal.core.clock import zone
 from portal.core.cursors import moment
-from portal.core.days import on_day
-from portal.core.db import db
-from portal.core.email_addresses import readable_email
+from portal.core.db import db, read
 from portal.core.history import Activity
-from portal.core.keys import read_key
-from portal.core.listing import NOT_A_DAY, Count, Filter, Listing, Rows, Sort, Source, Tab
+from portal.core.listing import Count, Listing, Rows, Sort, Source, Tab
 from portal.core.operations import Operation
+from portal.core.scoping import kept
 from portal.core.terms import matches
-from portal.organizations.queries import names_of
 from portal.resources.resource import resources
 from portal.users.models import User, full_name_of
 from portal.web.given import actions
 
-FEW = 5  # rows of which an operation holds the ids and names
 FOUND = 200
 ACTORS = 200
-LARGE = 1_000
 SHOWN = 8
 LATEST = 5
 
-ACTOR = aliased(User, name="actor")
 NOT_LISTED = (
     "id", "key", "xid", "event_id", "events", "counts", "actions", "fields", "row_ids", "names", "statements",
     "search_text",
@@ -46,17 +54,23 @@ NOT_LISTED = (
 
 def listing(arguments: Mapping[str, str], path: str) -> Listing:
     """The list of operations for these URL arguments."""
-    shown, filters = Operation.shown(), FILTERS
-    if current_actor().is_unlimited:
-        keys, organization = _organization(arguments.get("organization", ""))
-        filters = {"organization": organization, **FILTERS}
+    is_unlimited = current_actor().is_unlimited
+    tabs, filters, keys = _all_operations(is_unlimited=is_unlimited), FILTERS, list[uuid.UUID]()
+    if is_unlimited:
+        keys, chosen = organization(arguments.get("organization", ""))
+        filters = {"organization": chosen, **FILTERS}
         if keys:  # its part of each operation, instead of the whole
-            shown = Operation.organization_id.in_(keys)
+            tabs = _tabs(Operation, Operation.organization_id.in_(keys))
     source = Source(
-        Operation, operations(), _tabs(Operation, shown), filters, key=Operation.key, search=_named,
-        newest=Operation.at,
+        Operation, operations(), tabs, filters, key=Operation.key, search=_named, newest=Operation.at,
+        is_kept=not keys,
     )  # fmt: skip
     return Listing(source, arguments, path)
+
+
+@cache
+def _all_operations(*, is_unlimited: bool) -> dict[str, Tab]:
+    return _tabs(Operation, Operation.shown_to(is_unlimited=is_unlimited))
 
 
 def of_row(table: str, row_id: uuid.UUID, arguments: Mapping[str, str], path: str) -> Listing:
@@ -133,17 +147,32 @@ def _of_events(
     )
 
 
-def newest_of_row(table: str, row_id: uuid.UUID) -> Rows:
-    """A row's newest few events. Run it with_deleted, so that deleted people keep their names."""
-    mine = events().where(Activity.table_name == table, Activity.row_id == row_id)
-    return mine.order_by(Activity.at.desc(), Activity.key.desc()).limit(SHOWN)
+def newest_of_row(table: str, row_id: uuid.UUID) -> Sequence[Row[Any]]:
+    """A row's newest few events. Deleted people keep their names."""
+    statement = _newest_of_row(table, is_unlimited=current_actor().is_unlimited)
+    return read(statement, {"row_id": row_id}, with_deleted=True)
 
 
-def latest() -> Rows:
-    """The newest few operations. Run it with_deleted, as above."""
-    return operations().where(Operation.shown()).order_by(Operation.at.desc(), Operation.key.desc()).limit(LATEST)
+@cache
+def _newest_of_row(table: str, *, is_unlimited: bool) -> Rows:
+    mine = _events(is_unlimited=is_unlimited).where(
+        Activity.table_name == table, Activity.row_id == bindparam("row_id")
+    )
+    return kept(mine.order_by(Activity.at.desc(), Activity.key.desc()).limit(SHOWN))
 
 
+def latest() -> Sequence[Row[Any]]:
+    """The newest few operations. Deleted people keep their names."""
+    return read(_latest(is_unlimited=current_actor().is_unlimited), with_deleted=True)
+
+
+@cache
+def _latest(*, is_unlimited: bool) -> Rows:
+    shown = operations().where(Operation.shown_to(is_unlimited=is_unlimited))
+    return kept(shown.order_by(Operation.at.desc(), Operation.key.desc()).limit(LATEST))
+
+
+@cache
 def operations() -> Rows:
     """The columns of an operation: those of its first event, and the number of further events that its page shows."""
     listed = [column for column in Operation.__mapper__.columns if column.key not in NOT_LISTED]
@@ -160,7 +189,13 @@ def operations() -> Rows:
 
 def events() -> Rows:
     """The columns of an event, the names of its actor and row, and the number of further events of its operation."""
-    rest = select(_shown_events() - 1).where(Operation.id == Activity.operation_id, Operation.shown())
+    return _events(is_unlimited=current_actor().is_unlimited)
+
+
+@cache
+def _events(*, is_unlimited: bool) -> Rows:
+    shown = Operation.id == Activity.operation_id, Operation.shown_to(is_unlimited=is_unlimited)
+    rest = select(_shown_events() - 1).where(*shown)
     return select(
         Activity.key.label("id"),
         *(column for column in Activity.__mapper__.columns if column.key not in ("id", "key", "xid")),
@@ -206,108 +241,3 @@ def _named(text: str) -> list[Condition[bool]]:
     staff = select(User.id, User.search_text).where(User.role != Role.USER).cte("staff").prefix_with("MATERIALIZED").c
     actors = db.session.scalars(select(staff.id).where(*matches(staff.search_text, text)).limit(ACTORS)).all()
     return [or_(names, Operation.actor_id.in_(actors))]
-
-
-def about(ids: list[uuid.UUID]) -> Condition[bool]:
-    """Operations on these rows. Each contains the ids of its first few; those of further rows are in its events."""
-    if not ids:
-        return false()
-    size = select(Operation.events).where(Operation.id == Activity.operation_id, Operation.shown())
-    changed = Activity.row_id.in_(ids), Activity.row_version.is_not(None)
-    found = select(Activity.operation_id).where(*changed, size.correlate(Activity).scalar_subquery() > FEW)
-    large = db.session.scalars(found.distinct().limit(LARGE)).all()
-    return or_(Operation.row_ids.overlap(ids), Operation.id.in_(large)) if large else Operation.row_ids.overlap(ids)
-
-
-def _uuid(value: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(value)
-    except ValueError:
-        return uuid.UUID(int=0)
-
-
-def _by(value: str) -> Condition[bool] | None:
-    """By somebody whom the reader may know: finding others' operations would reveal who they are."""
-    if key := read_key(value):
-        return and_(Operation.actor_id == key, select(ACTOR.id).where(ACTOR.id == key).exists())
-    found = resources()["users"].identified_by(value)
-    return Operation.actor_id.in_([row.id for row in found]) if found else None
-
-
-def _by_team(value: str) -> Condition[bool] | None:
-    found = resources()["teams"].identified_by(value)
-    return about([row.id for row in found]) if found else None
-
-
-def _organization(value: str) -> tuple[list[uuid.UUID], Filter]:
-    """The keys of the organizations with this key or name, and the filter by them."""
-    key = read_key(value)
-    found = {key: "one", **names_of([key])} if key else {}
-    if value and not key:
-        found = {row.id: row.name for row in resources()["organizations"].identified_by(value)}
-    chosen = Filter(
-        lambda _: true() if found else None,
-        lambda *_: f"Organization: {next(iter(found.values()))}",
-        "No organization matches this name.",
-        label="Organization",
-        suggestions="organizations",
-    )
-    return list(found), chosen
-
-
-def _by_action(value: str) -> Condition[bool] | None:
-    return Operation.actions.contains([value]) if value in actions() else None
-
-
-def _by_field(value: str) -> Condition[bool] | None:
-    return Operation.fields.contains([value]) if value in fields() else None
-
-
-def _by_day(compare: Callable[[datetime], Condition[bool]]) -> Callable[[str], Condition[bool] | None]:
-    def condition(value: str) -> Condition[bool] | None:
-        try:
-            day = date.fromisoformat(value)
-            return compare(datetime(day.year, day.month, day.day, tzinfo=zone()))
-        except (ValueError, OverflowError):
-            return None
-
-    return condition
-
-
-def _by_whom(_value: str, row: Row[Any] | None) -> str:
-    return f"By {readable_email((row.actor_name if row else None) or 'one person')}"
-
-
-def _about_whom(_value: str, row: Row[Any] | None) -> str:
-    return f"About {readable_email((row.row_name if row else None) or 'one record')}"
-
-
-FILTERS = {
-    "row": Filter(lambda value: about([_uuid(value)]), _about_whom),
-    "action": Filter(_by_action, lambda value, _: actions()[value].label, label="All actions", choices=labels),
-    "field": Filter(
-        _by_field, lambda value, _: f"Field: {fields()[value]}", label="Any field", choices=lambda: [*fields().items()]
-    ),
-    "by": Filter(
-        _by,
-        _by_whom,
-        "No person has this name or email address. Choose one of the suggestions.",
-        label="Person",
-        suggestions="users",
-    ),
-    "team": Filter(
-        _by_team,
-        lambda value, row: f"Team: {value}" if read_key(value) is None else _about_whom(value, row),
-        "No team has this name. Choose one of the suggestions.",
-        label="Team",
-        suggestions="teams",
-    ),
-    "period": periods.FILTER,
-    "from": Filter(_by_day(lambda day: Operation.at >= day), on_day("From"), NOT_A_DAY, "From"),
-    "to": Filter(
-        _by_day(lambda day: Operation.at < day + timedelta(days=1)),
-        on_day("Until"),
-        NOT_A_DAY,
-        "Until",
-    ),
-}

@@ -82,11 +82,10 @@ class Feed:
     """The feed of portal/web/activity_feed.py, for the pages of features below this one."""
 
     def of_row(self, table: str, row_id: uuid.UUID) -> Sequence[Entry]:
-        rows = db.session.execute(queries.newest_of_row(table, row_id), execution_options={"with_deleted": True})
-        return entries_of(rows, of_one_row=True)
+        return entries_of(queries.newest_of_row(table, row_id), of_one_row=True)
 
     def latest(self) -> Sequence[Entry]:
-        return entries_of(db.session.execute(queries.latest(), execution_options={"with_deleted": True}), briefly=True)
+        return entries_of(queries.latest(), briefly=True)
 
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
         return queries.listing(arguments, path)

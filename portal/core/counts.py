@@ -50,9 +50,13 @@ def numbered(count: Count, one: str, several: str = "") -> str:
 
 def counted(rows: Select[Any]) -> Count:
     """How many rows a statement has, up to BOUND."""
+    return Count.bounded(db.session.scalar(counting(rows)) or 0, BOUND)
+
+
+def counting(rows: Select[Any]) -> Select[int]:
+    """The statement that counts them."""
     every = rows.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
-    some = every.limit(BOUND + 1).subquery()
-    return Count.bounded(db.session.scalar(select(func.count()).select_from(some)) or 0, BOUND)
+    return select(func.count()).select_from(every.limit(BOUND + 1).subquery())
 
 
 def is_counted(about: int | None, *, searched: bool) -> bool:

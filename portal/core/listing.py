@@ -185,7 +185,7 @@ class Listing(ListCounts):
     def totals(*lists: Listing) -> list[Count]:
         """The count of each list, as on its first page, in one statement."""
         counting = [one._counting() or (null(), 0) for one in lists]
-        found = db.session.execute(select(*(number.label(None) for number, _ in counting))).one()
+        found = read(select(*(number.label(f"of_{n}") for n, (number, _) in enumerate(counting))))[0]
         return [
             Count(one.about or 0, "about") if number is None else Count.bounded(number, bound)
             for one, number, (_, bound) in zip(lists, found, counting, strict=True)

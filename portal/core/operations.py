@@ -93,4 +93,8 @@ class Operation(TenantOwned, Base):
     @classmethod
     def shown(cls) -> ColumnElement[bool]:
         """The rows that lists show: whole operations for unlimited actors, else the tenant's parts (see scoping)."""
-        return cls.organization_id.is_(None) if current_actor().is_unlimited else true()
+        return cls.shown_to(is_unlimited=current_actor().is_unlimited)
+
+    @classmethod
+    def shown_to(cls, *, is_unlimited: bool) -> ColumnElement[bool]:
+        return cls.organization_id.is_(None) if is_unlimited else true()

@@ -11,16 +11,32 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Index, LargeBinary, cast, delete, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Index,
+    LargeBinary,
+    Select,
+    any_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from portal.core.db import command, db
+from portal.core.db import command, db, read
 from portal.core.errors import RateLimited
 from portal.core.models import Base
 from portal.core.retention import in_batches
+from portal.core.scoping import kept
 
 REMOVED_AT_ONCE, PRUNED_AT_ONCE = 100, 10_000
 NO_SYNC = {"synchronize_session": False}
@@ -120,10 +136,16 @@ def _prune(before: ColumnElement[datetime], most: int) -> int:
 
 def wait(*counters: Counter) -> int:
     """Seconds until all counters allow an attempt, 0 if they do now."""
-    ahead = func.extract("epoch", RateLimit.free_at - _now())
     rooms = {one.key: (one.bound.full - one.bound.every).total_seconds() for one in counters}
-    found = db.session.execute(select(RateLimit.key, ahead).where(RateLimit.key.in_(rooms)))
-    return max([0, *(math.ceil(float(seconds) - rooms[key]) for key, seconds in found)])
+    found = read(_ahead(), {"keys": [*rooms]})
+    return max([0, *(math.ceil(float(one.seconds) - rooms[one.key]) for one in found)])
+
+
+@cache
+def _ahead() -> Select[*tuple[Any, ...]]:
+    ahead = func.extract("epoch", RateLimit.free_at - _now()).label("seconds")
+    keys = bindparam("keys", type_=ARRAY(LargeBinary))
+    return kept(select(RateLimit.key, ahead).where(RateLimit.key == any_(keys)))
 
 
 @command

@@ -10,13 +10,14 @@ from flask import url_for
 
 from portal.core.actor import current_actor
 from portal.core.clock import local, now
-from portal.core.counts import counted
+from portal.core.counts import BOUND
+from portal.core.db import read
 from portal.core.listing import Count, Listing
 from portal.core.policy import allows
 from portal.jobs import queries as jobs
 from portal.jobs.permissions import JOBS_READ
 from portal.mail.permissions import OUTBOX_READ
-from portal.mail.queries import failed_emails as failed
+from portal.mail.queries import number_of_failed
 from portal.organizations.permissions import ORGANIZATIONS_LIST
 from portal.organizations.resource import resource as organizations
 from portal.users import queries as users
@@ -62,7 +63,8 @@ def watched() -> Iterator[tuple[Words, Listing]]:
 
 def failed_emails() -> Iterator[Concern]:
     if allows(current_actor(), OUTBOX_READ):
-        yield Concern(("failed email", "failed emails"), counted(failed()), url_for("mail.failed"))
+        count = Count.bounded(read(number_of_failed())[0][0], BOUND)
+        yield Concern(("failed email", "failed emails"), count, url_for("mail.failed"))
 
 
 def _without(noun: str, what: str) -> Words:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, Uuid, cast, func, select
 
 from portal.core.clock import now
+from portal.core.counts import counting
+from portal.core.scoping import kept
 from portal.mail.models import JOB_EVENTS, JOBS, WORKERS, OutboxEmail
 
 SHOWN = 50
@@ -45,6 +48,11 @@ def failed_emails() -> Select[Any]:
     columns = JOBS.c.args["kind"].astext.label("kind"), person, JOBS.c.attempts, since.label("at")
     found = select(*columns).where(_is("failed"), JOBS.c.queue_name == "emails")
     return found.order_by(JOBS.c.id.desc())
+
+
+@cache
+def number_of_failed() -> Select[int]:
+    return kept(counting(failed_emails()))
 
 
 def waiting(kind: str, user_id: uuid.UUID) -> Select[Any]:

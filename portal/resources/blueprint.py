@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Generic
 
 from flask import Blueprint, flash, request
@@ -160,6 +161,10 @@ class Pages(Generic[Row]):
 
     def show(self, id: uuid.UUID, form: LinkForm | None = None) -> ResponseReturnValue:
         """Show one row. Deleted rows are shown too, and can be restored there. A `form` with errors is shown again."""
+        with keeping_plans() if self.resource.are_people else nullcontext():  # groups may have a few members or many
+            return self._show(id, form)
+
+    def _show(self, id: uuid.UUID, form: LinkForm | None) -> ResponseReturnValue:
         prefetched = self.resource.prefetched(id)
         row = self.resource.one(id, with_deleted=True)
         sides = sides_of(self.resource) if tenant_of(self.resource, row) else ()

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from flask import flash, g, get_flashed_messages, url_for
-from sqlalchemy import ColumnElement, delete, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, false, func, or_, select
 from wtforms.validators import DataRequired
 
 from portal.core import history
@@ -20,6 +20,7 @@ from portal.core.errors import Conflict
 from portal.core.models import Link
 from portal.core.policy import Permission
 from portal.core.relations import link, unlink
+from portal.core.scoping import kept
 from portal.core.sources import Filter
 from portal.core.terms import words_of
 from portal.core.text import tidy
@@ -168,12 +169,16 @@ class Side:
         named = self.other.identified_by(value)
         return self.other.title_of(named[0]) if named else value
 
+    @cached_property
+    def _linked(self) -> Select[Any]:
+        other = self.other.records.model
+        linked = select(other).join(self.relation.model, self._other_key == other.id)
+        ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
+        return kept(ordered.where(self.own_key == bindparam("row_id")))
+
     def panel(self, row: Any, form: LinkForm | None = None) -> Panel:
         """The panel for a row's page."""
-        other = self.other.records.model
-        linked = select(other).join(self.relation.model, self._other_key == other.id).where(self.own_key == row.id)
-        ordered = linked.order_by(other.sort_name.collate("C"), other.id).limit(SHOWN + 1)
-        found = db.session.scalars(ordered).all()
+        found = db.session.scalars(self._linked, {"row_id": row.id}).all()
         return Panel(self, row, found[:SHOWN], len(found) > SHOWN, form or self._form(row))
 
     def keep(self, row_id: uuid.UUID, entry: str) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, literal, select
 
 from portal.core.bulk import among
 from portal.core.clock import now
+from portal.core.db import read
 from portal.core.listing import Rows
+from portal.core.scoping import kept
 from portal.tokens.models import ApiToken, RefreshToken, Session
 
 ROTATIONS_BOUND = 1_000
@@ -36,11 +41,16 @@ def live_in(organization_id: uuid.UUID) -> Select[Session]:
     return select(Session).where(Session.organization_id == organization_id, is_live())
 
 
-def latest_of(user_id: uuid.UUID, most: int) -> Rows:
-    """A person's active sessions, most recently used first.
+def latest_of(user_id: uuid.UUID, most: int) -> Sequence[Row[Any]]:
+    """A person's active sessions, most recently used first, in all tenants.
 
     `total` is their number, `rotations` how often refresh tokens were rotated, counted up to ROTATIONS_BOUND.
     """
+    return read(_latest(most), {"user_id": user_id}, all_tenants=True)
+
+
+@cache
+def _latest(most: int) -> Rows:
     session = select(literal(1)).where(RefreshToken.session_id == Session.id).limit(ROTATIONS_BOUND + 2)
     tokens = select(func.count()).select_from(session.correlate(Session).lateral()).scalar_subquery()
     columns = (Session.id, Session.is_browser, Session.is_kept, Session.address, Session.agent, Session.created_at)
@@ -51,8 +61,8 @@ def latest_of(user_id: uuid.UUID, most: int) -> Rows:
         func.greatest(tokens - 1, 0).label("rotations"),
         func.count().over().label("total"),
     )
-    mine = found.where(Session.user_id == user_id, is_live()).order_by(Session.used_at.desc(), Session.id.desc())
-    return mine.limit(most).execution_options(all_tenants=True)
+    mine = found.where(Session.user_id == bindparam("user_id"), is_live())
+    return kept(mine.order_by(Session.used_at.desc(), Session.id.desc()).limit(most))
 
 
 def agent_of(user_id: uuid.UUID, session_id: uuid.UUID) -> Select[str]:

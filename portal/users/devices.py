@@ -32,7 +32,7 @@ class Devices:
 
 def devices_of(user_id: uuid.UUID) -> Devices:
     """A person's active sessions, in all tenants. The caller checks access to the person."""
-    rows = db.session.execute(latest_of(user_id, SHOWN)).all()
+    rows = latest_of(user_id, SHOWN)
     return Devices(rows, rows[0].total if rows else 0)
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -17,7 +18,9 @@ from sqlalchemy import (
     Identity,
     Index,
     Interval,
+    Uuid,
     and_,
+    bindparam,
     cast,
     delete,
     false,
@@ -28,9 +31,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core.actor import Actor, Role
 from portal.core.clock import now
-from portal.core.db import command, db
+from portal.core.db import command, db, read
+from portal.core.listing import Rows
 from portal.core.models import Base, TenantOwned
 from portal.core.retention import in_batches
+from portal.core.scoping import kept
 from portal.organizations.models import Organization
 from portal.users.models import User
 from portal.users.totals import UserTotal, total
@@ -92,7 +97,8 @@ def growth(organization_id: uuid.UUID | None, *, by_day: bool) -> Growth:
     """The last 30 days or 12 months of an organization, or of everybody; today is the last one. In one statement."""
     today = now().date()
     first = _first(today, by_day=by_day)
-    rows = db.session.execute(_statement(organization_id, first, today, "1 day" if by_day else "1 month")).all()
+    values = {"first": first, "last": today, **({"organization_id": organization_id} if organization_id else {})}
+    rows = read(_statement("1 day" if by_day else "1 month", is_of_all=organization_id is None), values)
     people, ends = rows[0].people, list[int]()
     for row in reversed(rows):  # from what there is now back to each end
         ends.append(people)
@@ -112,7 +118,13 @@ class NewPeople:
 
 def new_people_by_organization(*, by_day: bool) -> Sequence[NewPeople]:
     """The organizations with the most new people of the period among the NEWEST people, most first."""
-    newest = select(User.organization_id).where(User.created_at >= _first(now().date(), by_day=by_day))
+    found = read(_by_organization(), {"first": _first(now().date(), by_day=by_day)})
+    return [NewPeople(*row) for row in found]
+
+
+@cache
+def _by_organization() -> Rows:
+    newest = select(User.organization_id).where(User.created_at >= bindparam("first", type_=Date))
     newest_of = newest.order_by(User.created_at.desc(), User.id.desc()).limit(NEWEST).subquery()
     people = func.count().label("people")
     ranked = select(
@@ -121,8 +133,7 @@ def new_people_by_organization(*, by_day: bool) -> Sequence[NewPeople]:
     top = ranked.group_by(newest_of.c.organization_id).order_by(people.desc()).limit(SHOWN).subquery()
     named = select(top.c.organization_id, Organization.name, top.c.people, top.c.counted)
     rows = named.outerjoin(Organization, Organization.id == top.c.organization_id)
-    found = db.session.execute(rows.order_by(top.c.people.desc(), Organization.name, top.c.organization_id))
-    return [NewPeople(*row) for row in found]
+    return kept(rows.order_by(top.c.people.desc(), Organization.name, top.c.organization_id))
 
 
 def charts_of(found: Growth, *, by_day: bool) -> list[Chart]:
@@ -133,23 +144,25 @@ def charts_of(found: Growth, *, by_day: bool) -> list[Chart]:
     ]
 
 
-def _statement(organization_id: uuid.UUID | None, first: date, last: date, step: str) -> Any:
-    period = func.generate_series(_moment(first), _moment(last), cast(step, Interval))
+@cache
+def _statement(step: str, *, is_of_all: bool) -> Rows:
+    first, last = (cast(bindparam(name, type_=Date), TIMESTAMP) for name in ("first", "last"))
+    period = func.generate_series(first, last, cast(step, Interval))
     at = period.table_valued("begins", name="period").render_derived().c.begins
-    mine = DailyTotal.organization_id
-    here = mine.is_(None) if organization_id is None else mine == organization_id
+    mine, organization_id = DailyTotal.organization_id, bindparam("organization_id", type_=Uuid())
+    here = mine.is_(None) if is_of_all else mine == organization_id
     inside = and_(here, DailyTotal.day >= cast(at, Date), DailyTotal.day < cast(at + cast(step, Interval), Date))
     added, removed, sign_ins = (
         cast(func.coalesce(func.sum(column), 0), BigInteger)
         for column in (DailyTotal.added, DailyTotal.removed, DailyTotal.sign_ins)
     )
-    return (
+    return kept(
         select(
             cast(at, Date).label("begins"),
             added.label("added"),
             removed.label("removed"),
             sign_ins.label("sign_ins"),
-            _people(organization_id).label("people"),
+            _people(None if is_of_all else organization_id).label("people"),
         )
         .select_from(at.table)
         .join(DailyTotal, inside, isouter=True)
@@ -158,16 +171,12 @@ def _statement(organization_id: uuid.UUID | None, first: date, last: date, step:
     )
 
 
-def _people(organization_id: uuid.UUID | None) -> Any:
+def _people(organization_id: Any) -> Any:
     """How many people there are now. Organizations don't count their SUPER_ADMINs, as in their totals by day."""
     if organization_id is None:
         return total(UserTotal.organization_id.is_(None), UserTotal.status != "deleted")
     mine = UserTotal.organization_id == organization_id, UserTotal.role != Role.SUPER_ADMIN
     return total(*mine, UserTotal.status != "deleted")
-
-
-def _moment(day: date) -> Any:
-    return cast(day, TIMESTAMP)
 
 
 def _first(today: date, *, by_day: bool) -> date:

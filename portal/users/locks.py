@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from portal.core import rate_limit
 from portal.core.actor import SYSTEM
-from portal.core.db import acting_as, db
+from portal.core.db import acting_as, read
+from portal.core.scoping import kept
 from portal.users.actions import UNLOCK
 from portal.users.behalf import Record, on_behalf
 from portal.users.models import User
 from portal.web.attempts import blocking_sign_in
+
+EMAIL = kept(select(User.email).where(User.id == bindparam("user_id")))
 
 
 def unlock(user_id: uuid.UUID) -> str:
@@ -34,5 +37,5 @@ def _unlock(user: User, record: Record) -> str:
 def is_rate_limited(user_id: uuid.UUID) -> bool:
     """Whether too many wrong passwords prevent a person from signing in on a new device."""
     with acting_as(SYSTEM):
-        email = db.session.scalar(select(User.email).where(User.id == user_id))
-        return email is not None and rate_limit.wait(*blocking_sign_in(email, user_id)) > 0
+        found = read(EMAIL, {"user_id": user_id})
+        return bool(found) and rate_limit.wait(*blocking_sign_in(found[0].email, user_id)) > 0

@@ -205,7 +205,7 @@ def test_a_change_in_many_tenants_is_one_entry_for_super_admins_and_one_for_each
     for reader, rest in ((root, 1), (ada, 0), (bea, 0)):
         with acting(app, reader):
             assert [row.rest for row in queries.listing({"action": "update"}, "/").page().rows] == [rest]
-            assert [row.rest for row in db.session.execute(queries.latest()) if row.action == "update"] == [rest]
+            assert [row.rest for row in queries.latest() if row.action == "update"] == [rest]
 
 
 def test_each_filter_finds_matching_operations(

@@ -122,6 +122,21 @@ def filled(app: Flask, *tenants: Tenant, people: int) -> list[uuid.UUID]:
         return list(db.session.scalars(select(Team.id).order_by(Team.id)))
 
 
+def test_many_changes_in_one_transaction_are_applied_in_one_pass(fresh_app: Flask) -> None:
+    """A pass for each of n changes would visit those that earlier passes removed: n * n / 2 visits."""
+    looked = text("SELECT idx_scan + seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'size_changes'")
+    filled(fresh_app, Builder(fresh_app).tenant("Acme"), people=24)
+    with acting(fresh_app):
+        for key in db.session.scalars(select(User.id)).all():
+            db.session.execute(text("UPDATE users SET is_active = NOT is_active WHERE id = :key"), {"key": key})
+        before = db.session.scalar(looked)
+        db.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        assert db.session.scalar(looked) == before + 1
+        db.session.execute(text("UPDATE users SET is_active = NOT is_active"))
+        db.session.commit()
+        assert_right()
+
+
 def test_commits_at_the_same_time_neither_lose_numbers_nor_wait_in_a_circle(
     fresh_app: Flask, fresh_database: str
 ) -> None:

@@ -17,8 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from portal.activity.models import Follow
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
-from portal.core.db import acting_as, command, db, first_as_system
+from portal.core.db import acting_as, command, db, read
 from portal.core.errors import Missing
+from portal.core.scoping import kept
 from portal.mail.commands import send_later
 from portal.mail.queries import waiting
 from portal.users.links import url_of
@@ -38,12 +39,14 @@ def followed_by(user_id: uuid.UUID) -> Sequence[Follow]:
 
 
 def is_followed(user_id: uuid.UUID, table: str, row_id: uuid.UUID) -> bool:
-    return first_as_system(_of_row(table), user_id=user_id, row_id=row_id) is not None
+    with acting_as(SYSTEM):
+        return bool(read(_of_row(table), {"user_id": user_id, "row_id": row_id}))
 
 
 @cache
 def _of_row(table: str) -> Select[uuid.UUID]:
-    return select(Follow.id).where(Follow.user_id == bindparam("user_id"), COLUMNS[table] == bindparam("row_id"))
+    own = Follow.user_id == bindparam("user_id"), COLUMNS[table] == bindparam("row_id")
+    return kept(select(Follow.id).where(*own))
 
 
 def follow(user_id: uuid.UUID, table: str, row_id: uuid.UUID) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnExpressionArgument, Row, func, literal, select
+from sqlalchemy import ColumnExpressionArgument, Row, func, literal, null, select
 
 from portal.core import counts
 from portal.core.actor import current_actor
 from portal.core.counts import Count
-from portal.core.db import db
+from portal.core.db import db, read
 from portal.core.list_urls import ListUrls
 from portal.core.sources import Found, Rows
 
@@ -104,6 +104,18 @@ class ListCounts(ListUrls):
             return select(func.count()).select_from(found).scalar_subquery()
         rows = self._narrowed(select(literal(1)).select_from(self.source.entity)).limit(bound + 1).subquery()
         return select(func.count()).select_from(rows).scalar_subquery()
+
+    def divided(self, conditions: Sequence[Any]) -> list[Count]:
+        """How many rows the list has, and how many of them meet each condition: in one pass, up to BOUND rows."""
+        marked = self._narrowed(select(*(one.label(f"is_{n}") for n, one in enumerate(conditions))))
+        rows = marked.limit(counts.BOUND + 1).subquery()
+        numbers = [func.count(), *(func.count().filter(part) for part in rows.c)]
+        exact = null() if self._exact is None else self._exact
+        labeled = (one.label(f"of_{n}") for n, one in enumerate([exact, *numbers]))
+        known, every, *parts = read(select(*labeled).select_from(rows), {}, **self.options)[0]
+        whole = Count.bounded(every, counts.BOUND) if known is None else Count(known)
+        kind: Any = "exact" if every <= counts.BOUND else "more"
+        return [whole, *(Count(min(part, counts.BOUND), kind) for part in parts)]
 
     def _estimate(self) -> int:
         """The planner's estimate for the same rows, without reading them."""

@@ -302,6 +302,8 @@ def test_counts_are_exact_below_the_bound(fresh_app: Flask, small_bounds: int) -
     for actor in (None, ada):
         with acting(fresh_app, actor):
             assert [people(**ALL).page().total] == Listing.totals(people(**ALL)) == [Count(small_bounds - 1)]
+            parts = people(**ALL).divided([User.is_active, User.is_active.is_(False)])
+            assert parts == [Count(small_bounds - 1), Count(small_bounds - 1), Count(0)]
             assert people(q="person").page().total == Count(small_bounds - 2)
             assert people(q="person", page="last").page().total == Count(small_bounds - 2)
             assert people(created_from="2999-01-01").page().total == Count(0)
@@ -316,6 +318,8 @@ def test_a_count_above_the_bound_is_marked_as_more_or_about(fresh_app: Flask, sm
     with acting(fresh_app, ada):
         assert people(**ALL).page().total == Count(small_bounds, "more")
         assert Listing.totals(people(**ALL)) == [Count(small_bounds, "more")]
+        assert people(**ALL).divided([User.is_active]) == [Count(small_bounds, "more")] * 2
+        assert people().divided([User.is_active])[0] == people().page().total  # known, however many there are
         assert people(q="person").page().total == Count(counts.SEARCH_BOUND, "more")
     with acting(fresh_app):
         for about in (people(**ALL).page().total, people(q="person").page().total):

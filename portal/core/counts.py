@@ -54,7 +54,7 @@ def counted(rows: Select[Any]) -> Count:
 
 
 def counting(rows: Select[Any]) -> Select[int]:
-    """The statement that counts them."""
+    """The statement that counts the rows of another one, up to one more than BOUND."""
     every = rows.with_only_columns(literal(1), maintain_column_froms=True).order_by(None)
     return select(func.count()).select_from(every.limit(BOUND + 1).subquery())
 

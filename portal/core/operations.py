@@ -97,4 +97,5 @@ class Operation(TenantOwned, Base):
 
     @classmethod
     def shown_to(cls, *, is_unlimited: bool) -> ColumnElement[bool]:
+        """The same for actors with or without a tenant, for statements that are built once."""
         return cls.organization_id.is_(None) if is_unlimited else true()

@@ -52,6 +52,7 @@ def failed_emails() -> Select[Any]:
 
 @cache
 def number_of_failed() -> Select[int]:
+    """The statement that counts failed emails, up to one more than BOUND."""
     return kept(counting(failed_emails()))
 
 

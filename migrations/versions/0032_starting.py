@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from migrations.helpers.online import make_index, make_next, put_next
 from migrations.helpers.scripts import run
 
-revision = "0033_starting"
+revision = "0032_starting"
 down_revision = "0031_sizes"
 branch_labels = None
 depends_on = None

@@ -58,6 +58,8 @@ def serving(
     """Serve a program during the block, and end all of its processes afterwards. By default gunicorn serves it."""
     if name in PEERS:
         python = environments.environment(folder / "peers", sys.executable, environments.PEERS)
+    elif name == "portal" and python is None:
+        python = environments.environment(folder / "portal", sys.executable, environments.PORTAL)
     python = python or Path(sys.executable)
     environment = _environment(rows, folder)
     if name == "django":

@@ -41,7 +41,7 @@ COLUMNS = (
     Column("two_factor", "Two-factor", "text", lambda row: "On" if row.has_two_factor else "Off", **OPTIONAL),
     Column("email_verified", "Email verified", "text", _verified, **OPTIONAL),
     Column("expires_on", "Last day of access", "text", _last_day, **OPTIONAL),
-    Column("time_zone", "Time zone", "text", _zone, **OPTIONAL, read=User.time_zone),
+    Column("time_zone", "Time zone", "text", _zone, **OPTIONAL, read=lambda: User.time_zone),
     Column("invited_at", "Invited", "time", is_optional=True),
-    Column("updated_at", "Changed", "time", is_optional=True, read=User.updated_at),
+    Column("updated_at", "Changed", "time", is_optional=True, read=lambda: User.updated_at),
 )

@@ -47,7 +47,7 @@ COLUMNS = (
     Column("email_verified", "Email verified", "text", _verified, **OPTIONAL),
     Column("activates_on", "First day of access", "text", _first_day, tabs=STARTING_TABS, **OPTIONAL),
     Column("expires_on", "Last day of access", "text", _last_day, **OPTIONAL),
-    Column("time_zone", "Time zone", "text", _zone, **OPTIONAL, read=User.time_zone),
+    Column("time_zone", "Time zone", "text", _zone, **OPTIONAL, read=lambda: User.time_zone),
     Column("invited_at", "Invited", "time", is_optional=True),
-    Column("updated_at", "Changed", "time", is_optional=True, read=User.updated_at),
+    Column("updated_at", "Changed", "time", is_optional=True, read=lambda: User.updated_at),
 )

@@ -1,4 +1,6 @@
-"""Python environments for programs that the portal doesn't depend on, kept in the benchmark's folder."""
+"""Python environments for the portal, without its developers' libraries, and for other programs, in the benchmark's
+folder.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,9 @@ from pathlib import Path
 from bench.rows import say
 from portal.config import ROOT
 
+PORTAL = (Path("requirements.txt"),)
 PEERS = (Path("bench", "peers.txt"),)
-SERVERS = (Path("requirements.txt"), Path("bench", "servers.txt"))
+SERVERS = (*PORTAL, Path("bench", "servers.txt"))
 
 
 def environment(folder: Path, python: str, requirements: Sequence[Path]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -21,7 +22,7 @@ from bench.rows import KEY, PASSWORD, Rows, token_of
 from bench.servers import GUNICORN
 from portal.config import ROOT
 
-SERVED_ALIKE = ("worker_class =", "workers =", "threads =", "graceful_timeout =", "keepalive =", "control_socket_")
+SERVED_ALIKE = {"worker_class", "workers", "threads", "graceful_timeout", "keepalive", "control_socket_disable"}
 START_SECONDS = 60
 PEERS = ("django", "flask-admin")
 NAMES = ("floor", "portal", *PEERS)
@@ -58,6 +59,8 @@ def serving(
     """Serve a program during the block, and end all of its processes afterwards. By default gunicorn serves it."""
     if name in PEERS:
         python = environments.environment(folder / "peers", sys.executable, environments.PEERS)
+    elif name == "portal" and python is None:
+        python = environments.environment(folder / "portal", sys.executable, environments.PORTAL)
     python = python or Path(sys.executable)
     environment = _environment(rows, folder)
     if name == "django":
@@ -86,10 +89,19 @@ def _gunicorn(name: str, folder: Path) -> Sequence[str]:
     """All programs are served alike: with the portal's settings of gunicorn, without what is only the portal's."""
     if name == "portal":
         return GUNICORN
-    path = folder / "gunicorn.conf.py"
-    lines = (ROOT / "gunicorn.conf.py").read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if line.startswith(SERVED_ALIKE)))
+    path, source = folder / "gunicorn.conf.py", (ROOT / "gunicorn.conf.py").read_text()
+    kept = [one for one in ast.parse(source).body if _is_for_all(one)]
+    path.write_text("\n".join(map(ast.unparse, kept)))
     return ["-m", "gunicorn", "--config", str(path), "--bind", "127.0.0.1:{port}", MODULES[name]]
+
+
+def _is_for_all(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return name in SERVED_ALIKE
+        case ast.ImportFrom(module=module):
+            return module in ("__future__", "typing", "gunicorn.workers.gthread")
+    return isinstance(statement, ast.Import | ast.ClassDef)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

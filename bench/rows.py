@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import sys
@@ -120,21 +121,31 @@ class Rows:
 def kept(folder: Path, people: int) -> Iterator[Rows]:
     """Run the folder's database during the block. It is made the first time, and when what it depends on has changed.
 
-    A power failure may destroy it.
+    Runs can use it at the same time. One that has to make it waits for the others. A power failure may destroy it.
     """
     embedded = Embedded(folder / f"postgres-{people}", durable=False)
     made, wanted = folder / f"postgres-{people}.fingerprint", fingerprint()
-    if embedded.data.exists() and not (made.exists() and made.read_text() == wanted):
-        say(f"The kept database of {people:,} people has another schema or other rows: making it anew.")
-        embedded.stop()
-        shutil.rmtree(embedded.data)
-    with embedded.running() as address:
-        url = address.replace("+psycopg", "", 1)
-        _configure(embedded, url)
-        app = create_app(Settings(secret_key=KEY, database_url=address, statement_timeout=600))
-        rows = prepared(app, people, url)
-        made.write_text(wanted)
-        yield rows
+
+    def is_made() -> bool:
+        return embedded.data.exists() and made.exists() and made.read_text() == wanted
+
+    with (folder / f"postgres-{people}.runs").open("a") as runs:
+        fcntl.flock(runs, fcntl.LOCK_SH)
+        if not is_made():
+            fcntl.flock(runs, fcntl.LOCK_EX)
+        if embedded.data.exists() and not is_made():
+            say(f"The kept database of {people:,} people has another schema or other rows: making it anew.")
+            embedded.stop()
+            shutil.rmtree(embedded.data)
+        with embedded.running() as address:
+            url = address.replace("+psycopg", "", 1)
+            _configure(embedded, url)
+            app = create_app(Settings(secret_key=KEY, database_url=address, statement_timeout=600))
+            rows = prepared(app, people, url)
+            if not is_made():
+                made.write_text(wanted)
+            fcntl.flock(runs, fcntl.LOCK_SH)
+            yield rows
 
 
 def fingerprint() -> str:

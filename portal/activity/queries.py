@@ -162,13 +162,13 @@ def _newest_of_row(table: str, *, is_unlimited: bool) -> Rows:
 
 
 def latest() -> Sequence[Row[Any]]:
-    """The newest few operations. Deleted people keep their names."""
+    """The newest few operations that changed something. Deleted people keep their names."""
     return read(_latest(is_unlimited=current_actor().is_unlimited), with_deleted=True)
 
 
 @cache
 def _latest(*, is_unlimited: bool) -> Rows:
-    shown = operations().where(Operation.shown_to(is_unlimited=is_unlimited))
+    shown = operations().where(Operation.shown_to(is_unlimited=is_unlimited), Operation.row_version.is_not(None))
     return kept(shown.order_by(Operation.at.desc(), Operation.key.desc()).limit(LATEST))
 
 

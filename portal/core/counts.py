@@ -13,8 +13,8 @@ from sqlalchemy import Engine, Select, column, func, literal, select, table
 from portal.core.clock import now
 from portal.core.db import db
 
-BOUND = 50_000  # below it counts are exact
-COUNTED_BELOW = 60_000  # by the planner's estimate, which may be off
+BOUND = 10_000  # below it counts are exact
+COUNTED_BELOW = 12_000  # by the planner's estimate, which may be off
 SEARCH_BOUND = 100  # for searches inside a tenant, where the whole table is larger than BOUND
 SEARCH_COUNTED_BELOW = 2_000  # for other searches, which aren't counted if the planner expects more
 REMEMBERED = timedelta(minutes=1)
@@ -44,7 +44,7 @@ def number_of(number: int, one: str, several: str = "") -> str:
 
 
 def numbered(count: Count, one: str, several: str = "") -> str:
-    """`1 session`, `More than 50,000 sessions`: a count with its noun, at the beginning of a sentence."""
+    """`1 session`, `More than 10,000 sessions`: a count with its noun, at the beginning of a sentence."""
     return f"{'More than ' if count.kind == 'more' else ''}{number_of(count.value, one, several)}"
 
 

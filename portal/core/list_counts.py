@@ -29,11 +29,6 @@ class ListCounts(ListUrls):
         return rows[0].counted if rows else 0
 
     @property
-    def _is_divided(self) -> bool:
-        """Whether a filter applies to this tab only, so that the tally counts more rows than the list has."""
-        return any(self.source.filters[name].divides for name in self.filters)
-
-    @property
     def _tallying(self) -> Any:
         """An expression with the number of rows of each tab, if it is known."""
         return None if self.q or self.source.tally is None else self.source.tally(self)

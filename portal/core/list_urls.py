@@ -37,6 +37,7 @@ class ListUrls:
     carried: Mapping[str, str] = {}  # further arguments of all its URLs
     _sample: Row[Any] | None
     _tally: Sequence[int]
+    _total: Count | None = None  # once its page was read
 
     @property
     def is_filtered(self) -> bool:
@@ -52,16 +53,23 @@ class ListUrls:
         return self._url({"status": self._arguments().get("status"), **self.carried})
 
     @property
-    def tab_counts(self) -> list[Count]:
-        """The number of rows of each tab under these filters; empty if they aren't known."""
-        return [Count.bounded(number, self.source.tallied_to) for number in self._tally]
+    def tab_counts(self) -> list[Count | None]:
+        """The number of rows of each tab under these filters, or of the current one only; empty if none is known."""
+        if self._tally or self.source.tally is None or self._is_divided:
+            return [Count.bounded(number, self.source.tallied_to) for number in self._tally]
+        return [self._total if name == self.status else None for name in self.source.tabs]
+
+    @property
+    def _is_divided(self) -> bool:
+        """Whether a filter applies to this tab only, so that the tab has more rows than the list."""
+        return any(self.source.filters[name].divides for name in self.filters)
 
     @property
     def tabs(self) -> list[Link]:
         own = ("status", "sort", *(name for name, one in self.source.filters.items() if one.divides))
         kept = {name: value for name, value in self._arguments().items() if name not in own}
         first = next(iter(self.source.tabs))
-        counts: Sequence[Count | None] = self.tab_counts or [None] * len(self.source.tabs)
+        counts = self.tab_counts or [None] * len(self.source.tabs)
         return [
             Link(tab.label, self._url({"status": None if name == first else name, **kept}), name == self.status, count)
             for (name, tab), count in zip(self.source.tabs.items(), counts, strict=True)

@@ -115,6 +115,7 @@ class Listing(ListCounts):
             total = Count(self.about or 0, "about")
         if total.kind != "exact" and rows and self.q and rows[0].size <= counts.BOUND:
             total = self._counted()
+        self._total = total
         return Page(rows, total, self._links(rows, more, backward), None if backward or self._after else 1)
 
     def _kept_statement(self) -> tuple[Rows, float | None]:

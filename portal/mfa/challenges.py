@@ -9,15 +9,13 @@ from urllib.parse import urlsplit
 
 from flask import request
 from flask import session as cookie
-from webauthn import base64url_to_bytes
-from webauthn.helpers import bytes_to_base64url
 
 from portal.core import rate_limit
 from portal.core.actor import SYSTEM
 from portal.core.clock import now
 from portal.core.db import acting_as
 from portal.core.errors import RateLimited
-from portal.mfa.passkeys import Answer, Site
+from portal.mfa.passkeys import Answer, Site, decoded, encoded
 from portal.web.attempts import once
 from portal.web.given import current_settings
 
@@ -53,9 +51,9 @@ def asked(purpose: str) -> bytes:
     kept = cookie.get(COOKIE_KEY, {})
     challenge, at = kept.get(purpose, ("", 0))
     if not SECONDS / 2 > now().timestamp() - at >= 0:
-        challenge, at = bytes_to_base64url(secrets.token_bytes(BYTES)), int(now().timestamp())
+        challenge, at = encoded(secrets.token_bytes(BYTES)), int(now().timestamp())
         cookie[COOKIE_KEY] = {**kept, purpose: (challenge, at)}
-    return base64url_to_bytes(challenge)
+    return decoded(challenge)
 
 
 def answered(purpose: str, credential: str) -> Answer | None:
@@ -73,4 +71,4 @@ def answered(purpose: str, credential: str) -> Answer | None:
             )  # a copy of the cookie still contains it
     except RateLimited:
         return None
-    return Answer(credential, base64url_to_bytes(challenge), here)
+    return Answer(credential, decoded(challenge), here)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import webauthn
-from webauthn.helpers import structs
+from importlib import import_module
+from typing import Any
 
 from portal.mfa.models import Passkey
 from portal.web.brand import product
@@ -42,6 +42,8 @@ class NewPasskey:
 
 def creation_options(site: Site, challenge: bytes, owner: uuid.UUID, email: str, known: Iterable[Passkey]) -> str:
     """The options for `navigator.credentials.create`, as JSON. The device stores the person's id and email."""
+    webauthn = _library()
+    structs = webauthn.helpers.structs
     options = webauthn.generate_registration_options(
         rp_id=site.id,
         rp_name=product(),
@@ -49,32 +51,34 @@ def creation_options(site: Site, challenge: bytes, owner: uuid.UUID, email: str,
         user_name=email,
         challenge=challenge,
         timeout=TIMEOUT,
-        exclude_credentials=_described(known),
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=one.credential_id) for one in known],
         authenticator_selection=structs.AuthenticatorSelectionCriteria(
             resident_key=structs.ResidentKeyRequirement.PREFERRED,
             user_verification=structs.UserVerificationRequirement.PREFERRED,
         ),
     )
-    return webauthn.options_to_json(options)
+    return str(webauthn.options_to_json(options))
 
 
 def request_options(site: Site, challenge: bytes, known: Iterable[Passkey] = (), *, alone: bool = False) -> str:
-    """The options for `navigator.credentials.get`. Without a password (`alone`), the device must verify its user."""
-    wanted = structs.UserVerificationRequirement
-    options = webauthn.generate_authentication_options(
-        rp_id=site.id,
-        challenge=challenge,
-        timeout=TIMEOUT,
-        allow_credentials=_described(known),
-        user_verification=wanted.REQUIRED if alone else wanted.PREFERRED,
-    )
-    return webauthn.options_to_json(options)
+    """The options for `navigator.credentials.get`, as JSON (Web Authentication Level 3, section 5.5).
+
+    Without a password (`alone`), the device must verify its user.
+    """
+    options = {
+        "challenge": encoded(challenge),
+        "timeout": TIMEOUT,
+        "rpId": site.id,
+        "allowCredentials": [{"type": "public-key", "id": encoded(one.credential_id)} for one in known],
+        "userVerification": "required" if alone else "preferred",
+    }
+    return json.dumps(options)
 
 
 def made(answer: Answer) -> NewPasskey | None:
     """The new passkey. None if the response is invalid, or for another challenge or site."""
     try:
-        found = webauthn.verify_registration_response(
+        found = _library().verify_registration_response(
             credential=answer.credential,
             expected_challenge=answer.challenge,
             expected_rp_id=answer.site.id,
@@ -88,7 +92,7 @@ def made(answer: Answer) -> NewPasskey | None:
 def counted(answer: Answer, passkey: Passkey, *, alone: bool) -> int | None:
     """The passkey's counter after this response. None if the response is invalid, old, or for another challenge."""
     try:
-        found = webauthn.verify_authentication_response(
+        found = _library().verify_authentication_response(
             credential=answer.credential,
             expected_challenge=answer.challenge,
             expected_rp_id=answer.site.id,
@@ -99,16 +103,26 @@ def counted(answer: Answer, passkey: Passkey, *, alone: bool) -> int | None:
         )
     except Exception:  # as above
         return None
-    return found.new_sign_count
+    return int(found.new_sign_count)
 
 
 def credential_in(credential: str) -> bytes | None:
     """The id of the passkey, as sent by the browser and not verified yet."""
     try:
-        return webauthn.base64url_to_bytes(json.loads(credential)["id"])
+        return decoded(json.loads(credential)["id"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
-def _described(passkeys: Iterable[Passkey]) -> list[structs.PublicKeyCredentialDescriptor]:
-    return [structs.PublicKeyCredentialDescriptor(id=one.credential_id) for one in passkeys]
+def _library() -> Any:
+    """It takes 7 MiB of a process, so only processes that add or check a passkey load it."""
+    return import_module("webauthn")
+
+
+def encoded(raw: bytes) -> str:
+    """Bytes as base64url without padding, as browsers send them."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select
 
+from portal.core.counts import estimated
 from portal.core.days import on_day, since, until
 from portal.core.listing import NOT_A_DAY, Filter, Listing
 from portal.organizations.members import members
@@ -27,6 +28,7 @@ COVERAGES: Mapping[str, tuple[str, ColumnElement[bool]]] = {
     "100": ("Everybody has two-factor", and_(PEOPLE > 0, PROTECTED >= PEOPLE)),
 }
 
+LOOKED_UP_ABOVE = 2_000  # with more matches, a page is full before many organizations were looked up
 SIZED = {"size": SIZES, "coverage": COVERAGES}
 
 
@@ -35,6 +37,9 @@ def _ranges(label: str, ranges: Mapping[str, tuple[str, ColumnElement[bool]]]) -
 
     def any_of(values: Sequence[str]) -> ColumnElement[bool]:
         wanted = or_(false(), *(ranges[value][1] for value in values))
+        if estimated(OrganizationSize, [wanted]) > LOOKED_UP_ABOVE:
+            own = select(literal(1)).where(OrganizationSize.organization_id == Organization.id, wanted)
+            return own.offset(0).exists()  # the offset keeps it from being a join
         # IS TRUE keeps it from being a join: the matches are hashed once, and organizations read in the list's order.
         return Organization.id.in_(select(OrganizationSize.organization_id).where(wanted)).is_(True)
 

@@ -19,6 +19,7 @@ from portal.organizations.settings import (
     INVITERS,
     LABELS,
     NO_ADMIN,
+    OWN_TWO_FACTOR,
     TWO_FACTOR_FOR,
     problems,
     read_domains,
@@ -31,6 +32,7 @@ from portal.web.reauthentication import ReauthenticationForm
 
 LONGEST_NAME = 120
 WRONG = "Use lowercase letters, digits and single hyphens, such as acme-logistics."
+SET_UP = "Set it up in a new tab"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -166,4 +168,6 @@ class SettingsForm(EditForm, ConfirmForm, ReauthenticationForm):
         if super().validate(extra_validators) and not self.is_stale:
             for name, problem in problems(self.row, self.values()):
                 self[name].errors = [*self[name].errors, problem]
+                if problem == OWN_TWO_FACTOR:
+                    self[name].remedy = SET_UP, url_for("mfa.index")
         return not self.errors

@@ -32,8 +32,8 @@ class Membership:
 
 
 class Members(Protocol):
-    def counted(self) -> Any:
-        """A column `people` for lists of organizations: the number who can sign in."""
+    def counted(self, *, status: str = "active", role: str = "") -> Any:
+        """A number of people for lists of organizations: those who can sign in, or have this status; with this role."""
 
     def unadministered(self) -> Any:
         """A condition for lists of organizations: none of its administrators can sign in."""

@@ -25,6 +25,7 @@ from portal.organizations.filters import FILTERS, count_of
 from portal.organizations.forms import EditOrganizationForm, NewOrganizationForm, SettingsForm
 from portal.organizations.members import members
 from portal.organizations.models import Organization
+from portal.organizations.numbers import NUMBERS, exported
 from portal.organizations.permissions import ORGANIZATIONS_READ
 from portal.resources.columns import Column
 from portal.resources.demo import Demo, DemoRows
@@ -61,9 +62,10 @@ class Organizations(Resource[Organization]):
     columns = (
         Column("name", "Name", "title", exported=("Name", "Slug")),
         Column("people", "People", "number", _people, is_labeled=True),
+        *NUMBERS,
         Column("created_at", "Created", "time", tabs=("active",)),
         Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
-        Column("updated_at", "Changed", "time", is_optional=True, read=Organization.updated_at),
+        Column("updated_at", "Changed", "time", is_optional=True, read=lambda: Organization.updated_at),
     )
     empty = {
         "active": Empty(
@@ -107,12 +109,14 @@ class Organizations(Resource[Organization]):
         return ("Organization", self.url("show", own)) if own else None
 
     def listing(self, arguments: Mapping[str, str], path: str, filters: Mapping[str, Filter]) -> Listing:
-        return queries.listing(arguments, path, members().counted(), filters={**FILTERS, **filters}, count=count_of)
+        people = members().counted().label("people")
+        return queries.listing(arguments, path, people, filters={**FILTERS, **filters}, count=count_of)
 
     def exported(self) -> Mapping[str, Any]:
         return {
             "Name": Organization.name,
             "Slug": Organization.slug,
+            **exported(),
             "Created": Organization.created_at,
             "Deleted": Organization.deleted_at,
             "ID": Organization.id,

@@ -75,8 +75,8 @@ def arrange(listing: Listing, columns: Sequence[Column], usual: Arrangement, ask
     if left_out := [name for name in names if name not in known]:
         listing.refused[ARGUMENT] = _left_out(left_out)
     listing.columns = chosen or [name for name in usual.columns if name in known]
-    if read := [known[name] for name in listing.columns if known[name].read is not None]:
-        rows = listing.source.rows.add_columns(*(one.read.label(one.name) for one in read))
+    if read := {name: one() for name in listing.columns if (one := known[name].read)}:
+        rows = listing.source.rows.add_columns(*(value.label(name) for name, value in read.items()))
         listing.source = replace(listing.source, rows=rows, is_kept=False)
 
 

@@ -32,7 +32,7 @@ class Column:
     is_labeled: bool = False  # phones, which have no headings, show the label before the value
     never: str = ""  # shown instead of a missing time
     is_optional: bool = False  # shown only if somebody chooses it
-    read: Any = None  # an expression for its value, if the rows of the list don't have it
+    read: Callable[[], Any] | None = None  # makes an expression for its value, if the rows of the list don't have it
     exported: tuple[str, ...] = ()  # the headings of its values in downloads, unless it is the label
 
     @property

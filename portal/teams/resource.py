@@ -48,7 +48,7 @@ class Teams(Resource[Team]):
         Column("people", "People", "number", _people, is_labeled=True),
         Column("created_at", "Created", "time", tabs=("active",), is_minor=True),
         Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
-        Column("updated_at", "Changed", "time", is_optional=True, read=Team.updated_at),
+        Column("updated_at", "Changed", "time", is_optional=True, read=lambda: Team.updated_at),
     )
     empty = {"active": Empty("No teams yet", "Teams group people. A person can be in several.", icon, offers_new=True)}
     labels = {"name": "Name", "description": "Description"}

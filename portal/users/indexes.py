@@ -9,6 +9,7 @@ from portal.core.models import BY_NAME, NOT_DELETED
 PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND accepted_at IS NULL")
 DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
 EXPIRING = text("deleted_at IS NULL AND expires_on IS NOT NULL")
+STARTING = text("deleted_at IS NULL AND activates_on IS NOT NULL")
 WITH_ZONE = text("deleted_at IS NULL AND time_zone IS NOT NULL")
 DELETED = text("deleted_at IS NOT NULL")
 BY_ZONE = {"time_zone": 'COLLATE "C"'}
@@ -156,7 +157,17 @@ INDEXES = (
     Index(
         "users_activates_on_idx",
         "activates_on",
-        postgresql_where=text("deleted_at IS NULL AND activates_on IS NOT NULL"),
+        "id",
+        postgresql_where=STARTING,
+        postgresql_include=["organization_id", "role", "is_active"],
+    ),
+    Index(
+        "users_organization_activates_on_idx",
+        "organization_id",
+        "activates_on",
+        "id",
+        postgresql_where=STARTING,
+        postgresql_include=["role", "is_active"],
     ),
     Index("users_deleted_email_idx", text("lower(email)"), postgresql_where=text("deleted_at IS NOT NULL")),
     Index(

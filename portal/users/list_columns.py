@@ -14,12 +14,17 @@ from portal.web.jinja import badge, day
 from portal.web.zones import label_of
 
 ACCEPTED_TABS = ("active", "deactivated", "organization-deleted")  # nobody has signed in before accepting an invitation
+STARTING_TABS = ("deactivated", "organization-deleted", "deleted")  # people are deactivated until their first day
 LIVE_TABS = ("active", "invited", "deactivated", "organization-deleted")
 OPTIONAL: Mapping[str, Any] = {"is_optional": True, "is_labeled": True}
 
 
 def _verified(row: Any) -> str:
     return "Yes" if row.email_verified else "No"
+
+
+def _first_day(row: Any) -> str:
+    return day(row.activates_on) if row.activates_on else ""
 
 
 def _last_day(row: Any) -> str:
@@ -40,8 +45,9 @@ COLUMNS = (
     Column("deleted_at", "Deleted", "time", tabs=("deleted",), is_labeled=True),
     Column("two_factor", "Two-factor", "text", lambda row: "On" if row.has_two_factor else "Off", **OPTIONAL),
     Column("email_verified", "Email verified", "text", _verified, **OPTIONAL),
+    Column("activates_on", "First day of access", "text", _first_day, tabs=STARTING_TABS, **OPTIONAL),
     Column("expires_on", "Last day of access", "text", _last_day, **OPTIONAL),
-    Column("time_zone", "Time zone", "text", _zone, **OPTIONAL, read=User.time_zone),
+    Column("time_zone", "Time zone", "text", _zone, **OPTIONAL, read=lambda: User.time_zone),
     Column("invited_at", "Invited", "time", is_optional=True),
-    Column("updated_at", "Changed", "time", is_optional=True, read=User.updated_at),
+    Column("updated_at", "Changed", "time", is_optional=True, read=lambda: User.updated_at),
 )

@@ -32,8 +32,9 @@ NEWEST = 8
 class People:
     """The provider for portal/organizations/members.py."""
 
-    def counted(self) -> Any:
-        return totals.active_in(Organization.id).label("people")
+    def counted(self, *, status: str = "active", role: str = "") -> Any:
+        kind = (UserTotal.role == Role[role],) if role else ()
+        return totals.total(UserTotal.organization_id == Organization.id, UserTotal.status == status, *kind)
 
     def oneself(self) -> tuple[str, bool]:
         found = db.session.execute(select(User.email, User.has_two_factor).where(User.id == current_actor().id)).one()

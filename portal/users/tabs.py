@@ -52,11 +52,13 @@ def _tabs(is_unlimited: bool) -> dict[str, Tab]:
     homes = {name: _by_organization(name) if is_unlimited else {} for name in ("active", "deactivated", "deleted", "")}
     pending = {**_sorts(is_unlimited), **_invitations(), **homes["active"]}
     live = {**_sorts(is_unlimited), "last_sign_in_at": Sort(last_sign_in, moment)}
+    starts = Sort(User.activates_on, groups=present(User.activates_on, User.created_at, date.fromisoformat))
+    off = {**live, "activates_on": starts}  # nobody else has a first day, so reading them in its order would be in vain
     gone = {"deleted_at": Sort(User.deleted_at, moment), "name": NAME, **_kinds(User.deleted_at, is_unlimited)}
     views = {
         "active": Tab("Active", and_(ACCEPTED, able), live | homes["active"], "-created_at", estimated=ACCEPTED),
         "invited": Tab("Invited", and_(INVITED, able), pending, "-created_at", estimated=INVITED, is_small=True),
-        "deactivated": Tab("Deactivated", ~User.is_active, live | homes["deactivated"], "-created_at"),
+        "deactivated": Tab("Deactivated", ~User.is_active, off | homes["deactivated"], "-created_at"),
         "deleted": Tab(
             "Deleted", User.deleted_at.is_not(None), gone | homes["deleted"], "-deleted_at", with_deleted=True
         ),
@@ -65,7 +67,7 @@ def _tabs(is_unlimited: bool) -> dict[str, Tab]:
         homeless = select(Organization.id).where(Organization.deleted_at.is_not(None))
         locked_out = and_(User.deleted_at.is_(None), User.organization_id.in_(homeless))
         label = "Organization deleted"
-        views["organization-deleted"] = Tab(label, locked_out, live | homes[""], "-created_at", with_deleted=True)
+        views["organization-deleted"] = Tab(label, locked_out, off | homes[""], "-created_at", with_deleted=True)
     return views
 
 

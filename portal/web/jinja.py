@@ -207,8 +207,10 @@ def count(counted: Count) -> str:
     return f"more than {counted.value:,}" if counted.kind == "more" else f"{counted.value:,}"
 
 
-def compact(counted: Count) -> str:
-    """The same, abbreviated: `1,234`, `10,000+`, `1.2 M`."""
+def compact(counted: Count | None) -> str:
+    """The same, abbreviated: `1,234`, `10,000+`, `1.2 M`. Empty for an unknown number."""
+    if counted is None:
+        return ""
     if counted.kind == "about" and counted.value >= 1_000_000:
         return f"{counted.value / 1_000_000:.1f} M"
     if counted.kind == "about":

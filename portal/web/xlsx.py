@@ -1,7 +1,8 @@
 """Write a workbook with one sheet row by row: memory stays constant, and no value becomes a formula.
 
 XlsxWriter makes a workbook with the headings, and rows are written into its sheet while it is sent: XlsxWriter itself
-would write nothing before the last row. No program opens an incomplete file, because the directory comes last.
+would write nothing before the last row. No program opens an incomplete file, because the directory comes last. Only
+processes that write a workbook load XlsxWriter, which takes 2 MiB of each.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
-
-from xlsxwriter import Workbook
-from xlsxwriter.utility import xl_col_to_name
 
 MIMETYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST_ROWS = 1_048_574  # of the 1,048,576 of a sheet: one has the headings, one is kept for REST
@@ -73,7 +72,7 @@ class _Sent(BytesIO):
 def _empty(headings: Sequence[str]) -> bytes:
     """A workbook with the headings, which stay visible, and one sample time."""
     file = BytesIO()
-    with Workbook(file, {"constant_memory": True, "remove_timezone": True}) as book:
+    with import_module("xlsxwriter").Workbook(file, {"constant_memory": True, "remove_timezone": True}) as book:
         bold, time = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         sheet = book.add_worksheet()
         sheet.freeze_panes(1, 0)
@@ -93,7 +92,8 @@ def _around(sheet: bytes) -> tuple[bytes, str, bytes]:
 
 def _parts(rows: Iterable[Sequence[object]], width: int, style: str) -> Iterator[bytes]:
     """The rows as XML, several at a time."""
-    columns = [xl_col_to_name(place) for place in range(width)]
+    utility = import_module("xlsxwriter.utility")
+    columns = [utility.xl_col_to_name(place) for place in range(width)]
     part, size = list[str](), 0
     for number, row in enumerate(rows, 2):
         is_full = number > MOST_ROWS + 1 or size > MOST_BYTES

@@ -122,7 +122,7 @@ function tableRoles() {
 }
 
 function followSearch() {
-  const form = document.querySelector('#filters'), counts = document.querySelector('.list')?.dataset.tabs?.split(' ');
+  const form = document.querySelector('#filters'), counts = document.querySelector('.list')?.dataset.tabs?.split('|');
   if (form) document.querySelectorAll('main > .tabs a').forEach((tab, place) => {
     const url = new URL(tab.href);
     for (const { name, value, type, selectedIndex } of form.elements) {
@@ -130,7 +130,7 @@ function followSearch() {
       value && selectedIndex !== 0 ? url.searchParams.set(name, value) : url.searchParams.delete(name);
     }
     tab.querySelector('span')?.remove();
-    if (counts) tab.append(' ', Object.assign(document.createElement('span'), { textContent: counts[place] }));
+    if (counts?.[place]) tab.append(' ', Object.assign(document.createElement('span'), { textContent: counts[place] }));
     tab.href = url;
   });
 }

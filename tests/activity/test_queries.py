@@ -196,6 +196,16 @@ def test_a_change_of_many_rows_is_one_entry_and_its_page_lists_all_rows(
     assert {row.row_id for row in operation.rows} == {ada.id, uma.id}
 
 
+def test_the_latest_operations_are_changes_however_many_people_signed_in_since(
+    app: Flask, ada: Person, root: Person, busy: None
+) -> None:
+    for reader in (ada, root):
+        with acting(app, reader):
+            found = queries.latest()
+            assert found[0].action == "update"
+            assert not {row.action for row in found} & {SIGN_IN.name, SIGN_IN_FAILED.name}
+
+
 def test_a_change_in_many_tenants_is_one_entry_for_super_admins_and_one_for_each_tenant(
     app: Flask, acme: Tenant, birch: Tenant, ada: Person, bea: Person, uma: Person, root: Person
 ) -> None:

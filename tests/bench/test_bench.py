@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import re
@@ -223,8 +224,11 @@ def test_a_kept_database_of_another_schema_is_made_anew(
             assert copy.count_all("true", 300) == found.count_all("true", 300) > 0
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             copy.version()
-    with rows.kept(tmp_path, 300) as found:
+    with rows.kept(tmp_path, 300) as found, (tmp_path / "postgres-300.runs").open("a") as other:
         assert found.super_admin == first
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with pytest.raises(BlockingIOError):  # nobody makes it anew meanwhile
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert "making it anew" not in capsys.readouterr().err
     monkeypatch.setattr(rows, "fingerprint", lambda: "another")
     with rows.kept(tmp_path, 300) as found:

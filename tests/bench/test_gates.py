@@ -94,13 +94,6 @@ def clients(portal: Flask, found: Rows) -> dict[str, PageClient]:
     return signed_in
 
 
-@pytest.fixture(autouse=True)
-def small_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exact counts read up to 50,000 entries of an index. Here they read fewer, so that all other reading shows."""
-    monkeypatch.setattr(counts, "BOUND", MOST_ROWS - 500)
-    monkeypatch.setattr(counts, "COUNTED_BELOW", MOST_ROWS - 500)
-
-
 @pytest.fixture
 def engine(portal: Flask) -> Engine:
     with portal.app_context():

@@ -114,6 +114,8 @@ def test_tabs_show_deactivated_and_deleted_people_and_keep_the_search(tabs: Tabs
     page.goto("/users/")
     search(page, "example", scripts=scripts)
     tab = page.get_by_role("navigation", name="People by status")
+    expect(tab.locator("span")).to_have_count(1)  # other tabs aren't searched
+    expect(tab.locator("[aria-current] span")).to_have_text(re.compile("^[1-9]"))
 
     tab.get_by_role("link", name="Deactivated").click()
     expect(tab.get_by_role("link", name="Deactivated")).to_have_attribute("aria-current", "page")

@@ -40,9 +40,9 @@ LIVE = ("role", "two_factor", "email_verified", "expires_on", "time_zone", "upda
 SORTS = [
     *(("users", "active", sort) for sort in LIVE),
     *(("users", "invited", sort) for sort in ("status", "invited_at", "role", "organization_name")),
-    *(("users", "deactivated", sort) for sort in ("organization_name", "expires_on")),
+    *(("users", "deactivated", sort) for sort in ("organization_name", "expires_on", "activates_on")),
     *(("users", "deleted", sort) for sort in ("name", "role", "two_factor", "email_verified", "organization_name")),
-    ("users", "organization-deleted", "organization_name"),
+    *(("users", "organization-deleted", sort) for sort in ("organization_name", "activates_on")),
     *(("teams", tab, sort) for tab, sort in (("active", "organization_name"), ("deleted", "organization_name"))),
     *(("teams", tab, sort) for tab, sort in (("active", "updated_at"), ("deleted", "name"))),
     *((name, tab, "people") for name in ("organizations", "teams") for tab in ("active", "deleted")),
@@ -65,6 +65,7 @@ def fill(*tenants: Tenant) -> None:
             "created_at": BEGAN + timedelta(minutes=n // 3),
             "email_verified": n % 4 > 0,
             "expires_on": date(2030, 1, 1 + n % 5) if n % 2 else None,
+            "activates_on": date(2030, 1, 1 + n // 12 % 4) if n % 12 == 0 else None,
             "time_zone": ("Europe/Berlin", "Asia/Tokyo")[n % 2] if n % 3 else None,
             "is_active": n % 6 > 0,
             "invited_at": now() - timedelta(days=n % 9, minutes=n // 2) if n % 5 in (1, 2) else None,
@@ -148,6 +149,10 @@ def test_rows_are_in_the_order_of_what_they_show(filled: Flask, root: Person, ad
     assert is_sorted([(rank[row.role], -row.created_at.timestamp()) for row in shown(filled, root, "sort=role")])
     assert is_sorted([row.has_two_factor for row in shown(filled, ada, "sort=two_factor")])
     assert is_sorted([row.email_verified for row in shown(filled, root, "sort=email_verified")])
+    for who in (root, ada):
+        days = [row.activates_on for row in shown(filled, who, "status=deactivated&sort=activates_on")]
+        known = [day for day in days if day]
+        assert is_sorted(known) and known == days[: len(known)] and len(set(known)) > 1
     invited = shown(filled, root, "status=invited&sort=status")
     states = [(row.revoked_at is not None, -row.invited_at.timestamp()) for row in invited]
     assert is_sorted(states) and len({one for one, _ in states}) == 2
@@ -194,12 +199,14 @@ HOSTILE = (
     "path",
     [
         "/users/?sort=role", "/users/?sort=organization_name", "/users/?sort=time_zone", "/users/?sort=expires_on",
+        "/users/?status=deactivated&sort=activates_on",
         "/organizations/?sort=people", "/teams/?sort=people",
     ],
 )  # fmt: skip
 def test_hostile_cursors_still_show_a_page(
-    client: PageClient, app: Flask, sign_in: SignIn, root: Person, uma: Person, path: str
+    client: PageClient, app: Flask, sign_in: SignIn, build: Builder, root: Person, uma: Person, path: str
 ) -> None:
+    build.person("off@example.com", is_active=False, role=Role.SUPER_ADMIN)
     with acting(app):
         create_many(Team, [{"name": "Drivers", "organization_id": uma.organization_id}])
         db.session.commit()
@@ -216,6 +223,7 @@ def test_columns_link_to_their_sort_and_tenants_have_no_sort_by_organization(
 ) -> None:
     build.person("gone@example.com", tenant=acme, deleted_at=now())
     build.person("new@example.com", tenant=acme, invited_at=now())
+    build.person("off@example.com", tenant=acme, is_active=False)
     with acting(app):
         create_many(Team, [{"name": "Drivers", "organization_id": acme.id}])
         db.session.commit()
@@ -230,6 +238,7 @@ def test_columns_link_to_their_sort_and_tenants_have_no_sort_by_organization(
         ("/users/", ("role", "organization_name")),
         ("/users/?columns=two_factor,email_verified", ("two_factor", "email_verified")),
         ("/users/?columns=expires_on,time_zone,updated_at", ("expires_on", "time_zone", "updated_at")),
+        ("/users/?status=deactivated&columns=activates_on", ("activates_on",)),
         ("/users/?status=deleted", ("name", "role", "organization_name")),
         ("/users/?status=invited&columns=invited_at,status", ("status", "invited_at")),
         ("/organizations/?columns=updated_at,people", ("people", "updated_at")), ("/teams/", ("organization_name",)),

@@ -282,7 +282,7 @@ def test_a_kept_statement_gives_each_actor_and_each_search_its_own_rows(
 @pytest.fixture
 def small_bounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The bounds of counts, divided by a hundred, so that few rows are enough to reach them."""
-    assert counts.BOUND == 50_000
+    assert counts.BOUND == 10_000
     for name in ("BOUND", "COUNTED_BELOW", "SEARCH_BOUND", "SEARCH_COUNTED_BELOW"):
         monkeypatch.setattr(counts, name, getattr(counts, name) // 100)
     listing.forget()

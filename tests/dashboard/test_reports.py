@@ -61,8 +61,10 @@ def test_super_admins_see_everybody_with_numbers(
 
     page = client.get("/reports/").text
 
-    assert re.findall(r">([\w ]+)</a><small[^>]*>(\d+ \w+)<", page) == [
+    assert re.findall(r">([\w, ]+)</a><small[^>]*>(\d+ \w+)<", page) == [
         ("Super administrators", "1 person"), ("Administrators", "1 person"), ("Users", "5 people"),
+        ("All organizations, the largest first", "2 organizations"),
+        ("Without an active administrator", "1 organization"),
     ]  # fmt: skip
     assert "Theirs" in client.get(lists(page)["Never signed in"]).text
 

@@ -13,6 +13,7 @@ from portal.core.clock import now
 from portal.core.counts import Count
 from portal.core.db import db
 from portal.core.listing import Listing
+from portal.organizations import filters
 from portal.organizations.resource import resource
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn
@@ -46,11 +47,13 @@ def places(app: Flask, build: Builder, root: Person) -> None:
     ],
 )  # fmt: skip
 def test_organizations_are_filtered(
-    client: PageClient, sign_in: SignIn, root: Person, places: None, query: str, numbers: set[int]
-) -> None:
+    client: PageClient, sign_in: SignIn, root: Person, places: None, query: str, numbers: set[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     sign_in(root)
 
-    for headers in ({}, HTMX):
+    for headers, expected in (({}, filters.LOOKED_UP_ABOVE), (HTMX, -1)):  # few matches, and many
+        monkeypatch.setattr(filters, "LOOKED_UP_ABOVE", expected)
         page = client.get(f"/organizations/?{query}", headers=headers).text
         assert set(names_in(page)) == {f"Place {number}" for number in numbers}
     lines = client.get(f"/organizations/export?{query}").text.strip().splitlines()

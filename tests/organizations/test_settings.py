@@ -20,7 +20,7 @@ from portal.core.errors import Conflict
 from portal.core.history import Activity
 from portal.core.keys import uuid7
 from portal.organizations.models import Organization
-from portal.organizations.settings import may_invite, needs_two_factor, read_domains
+from portal.organizations.settings import OWN_TWO_FACTOR, may_invite, needs_two_factor, read_domains
 from portal.tokens.models import Session
 from portal.users.bulk import SettingPeople
 from portal.users.commands import users
@@ -30,7 +30,7 @@ from tests.cast import Builder, Person, Tenant, page_client
 from tests.imports.test_inviting import invite
 from tests.imports.test_views import reasons, start
 from tests.mailbox import jobs as emails
-from tests.pages import HTMX, PageClient, text_of, undo_in
+from tests.pages import HTMX, PageClient, fields_of, text_of, undo_in
 from tests.selecting import choose, set_values
 
 NEW = {"first_name": "Nina", "last_name": "Field", "role": "USER", "is_active": "true"}
@@ -153,6 +153,39 @@ def test_a_value_that_locks_out_or_is_out_of_range_is_refused_at_its_field(
     assert answer.status_code == 422
     assert message in text_of(answer.text)
     assert build.read(Organization, acme.id).version == 1
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+@pytest.mark.parametrize("values", [{"two_factor_for": "everybody"}, {"inviters": "two-factor", "idle_minutes": "30"}])
+def test_who_needs_two_factor_first_sets_it_up_in_a_new_tab_and_saves_what_was_typed(
+    app: Flask, ada: Person, uma: Person, acme: Tenant, build: Builder, values: dict[str, str],
+    headers: dict[str, str],
+) -> None:  # fmt: skip
+    client = page_client(app, ada)
+
+    answer = client.send(page_of(acme), values, headers=headers)
+
+    name = next(iter(values))
+    error = answer.text.partition(f'id="{name}-error">')[2].partition("</p>")[0]
+    link = '<a href="/account/second-factor" target="_blank">Set it up in a new tab</a>'
+    assert (answer.status_code, error) == (422, f"{OWN_TWO_FACTOR} {link}")
+    assert client.get("/account/second-factor").status_code == 200
+    with acting(app):
+        protect(ada)
+    typed = fields_of(answer.text, page_of(acme))
+    done = client.confirm(client.post(page_of(acme), data=typed, headers=headers), headers=headers)
+    assert done.status_code == (200 if headers else 303)
+    row = build.read(Organization, acme.id)
+    assert {key: str(getattr(row, key)) for key in values} == values
+
+
+@pytest.mark.parametrize("values", [{"two_factor_for": "<a>"}, {"inviters": "x"}, {"email_domains": "<b>.example"}])
+def test_other_errors_of_settings_have_no_link(
+    app: Flask, root: Person, ada: Person, acme: Tenant, values: dict[str, str]
+) -> None:
+    for person in (root, ada):
+        answer = page_client(app, person).send(page_of(acme), values)
+        assert (answer.status_code, "_blank" in answer.text) == (422, False)
 
 
 def test_seats_below_those_in_use_are_refused(

@@ -24,7 +24,8 @@ from portal.users.schedule import carry_out
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant, page_client
 from tests.mailbox import jobs
-from tests.pages import PageClient, text_of
+from tests.pages import HTMX, PageClient, names_in, text_of
+from tests.resources.test_exporting import rows_of
 from tests.selecting import act, agree, set_values
 
 
@@ -146,6 +147,38 @@ def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
         newest = select(Activity).where(Activity.row_id == noor.id).order_by(Activity.id.desc()).limit(1)
         event = db.session.scalars(newest).one()
         assert (event.actor_id, (event.changes or {})["is_active"]) == (ada.id, [False, True])
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["plain", "htmx"])
+def test_the_first_day_is_a_column_an_order_and_in_downloads_where_people_can_have_one(
+    app: Flask, build: Builder, ours: PageClient, root: Person, uma: Person, acme: Tenant, birch: Tenant,
+    headers: dict[str, str],
+) -> None:  # fmt: skip
+    for name, days in (("late", 20), ("soon", 3), ("off", None)):
+        first = None if days is None else in_days(days)
+        build.person(f"{name}@example.com", tenant=acme, is_active=False, activates_on=first)
+    build.person("elsewhere@example.com", tenant=birch, is_active=False, activates_on=in_days(9))
+    asked = "columns=activates_on&sort=activates_on"
+
+    for client, names in (
+        (ours, ["Soon", "Late", "Off"]),
+        (page_client(app, root), ["Soon", "Elsewhere", "Late", "Off"]),
+    ):
+        page = client.get(f"/users/?status=deactivated&{asked}", headers=headers).text
+        assert [one.removesuffix(" Example") for one in names_in(page)] == names
+        assert re.search(
+            r'<th aria-sort="ascending"><a href="[^"]*sort=-activates_on[^"]*">First day of access</a>', page
+        )
+        assert page.count(dated(in_days(3))) == 1, "there is no other column that shows it"
+        back = client.get(f"/users/?status=deactivated&{asked.replace('sort=', 'sort=-')}&q=example", headers=headers)
+        assert [one.removesuffix(" Example") for one in names_in(back.text)] == names[::-1]
+    active = ours.get(f"/users/?{asked}", headers=headers).text
+    assert "First day of access" not in active  # nobody there has one
+    assert "“sort” has no such option" in text_of(active)
+    assert "on the tab Deactivated" in text_of(ours.get("/users/arrange").text)
+    rows = rows_of(ours, f"/users/export?status=deactivated&{asked}")
+    assert [row["First day of access"] for row in rows] == [str(in_days(3)), str(in_days(20)), ""]
+    assert page_client(app, uma).get(f"/users/?status=deactivated&{asked}", headers=headers).status_code == 403
 
 
 def test_a_first_day_is_canceled_with_one_click_or_by_activating(

@@ -22,7 +22,7 @@ from portal.users import queries
 from portal.users.tabs import tabs as people_tabs
 from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import PageClient
+from tests.pages import HTMX, PageClient
 
 # What each row counts as, read without the totals' own functions.
 COUNTED = """
@@ -283,8 +283,11 @@ def test_ac15_tenants_read_only_their_own_totals_and_change_none(app: Flask, cro
         ("?role=ADMIN,USER&two_factor=no", ["2", "1", "1", "1"]),
         ("?invitation=pending", ["2", "1", "1", "1"]),
         ("?role=ADMIN&status=deleted", ["1", "0", "0", "0"]),  # an empty list
-        ("?verified=yes", []),  # not known without reading people
-        ("?q=a", []),
+        ("?verified=no", ["2", "", "", ""]),  # only of the list itself: others aren't known without reading people
+        ("?q=ada", ["1", "", "", ""]),
+        ("?q=example&status=deactivated", ["", "", "1", ""]),
+        ("?q=nobody&status=deleted&sort=name", ["", "", "", "0"]),
+        ("?q=example&invitation=pending", []),  # the list is a part of its tab
     ],
 )
 def test_the_tabs_show_how_many_people_are_in_each(
@@ -295,8 +298,9 @@ def test_the_tabs_show_how_many_people_are_in_each(
     build.person("new@example.com", tenant=acme, invited_at=now())
     sign_in(ada)
 
-    page = client.get(f"/users/{query}").text
+    page, part = (client.get(f"/users/{query}", headers=headers).text for headers in ({}, HTMX))
 
     nav = page[page.index('aria-label="People by status"') :].partition("</nav>")[0]
-    assert re.findall(r"<span>([^<]+)</span>", nav) == tabs
-    assert re.findall(r' data-tabs="([^"]+)"', page) == [" ".join(tabs)] * bool(tabs)
+    assert re.findall(r"<a [^>]*>[A-Z][a-z]+\s*(?:<span>([^<]+)</span>)?", nav) == (tabs or [""] * 4)
+    for one in (page, part):
+        assert re.findall(r' data-tabs="([^"]+)"', one) == ["|".join(tabs)] * bool(tabs)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from gunicorn.workers.gthread import ThreadWorker
 
 from portal.activity import views as activity
 from portal.config import ROOT, Settings
@@ -68,6 +69,23 @@ def test_thirty_two_sign_ins_at_once_are_all_checked_by_default(app: Flask, monk
 def test_gunicorn_has_threads_left_when_requests_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PORTAL_INSTANCE", str(tmp_path))
     assert runpy.run_path(str(ROOT / "gunicorn.conf.py"))["threads"] > Settings.concurrent_requests
+
+
+def test_the_process_with_the_fewest_connections_accepts_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PORTAL_INSTANCE", str(tmp_path))
+    worker = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["worker_class"]
+    accepted: list[str] = []
+    monkeypatch.setattr(ThreadWorker, "accept", lambda self, listener: accepted.append(listener))
+    one = worker.__new__(worker)
+
+    for one.nr_conns in (0, 3):
+        one.accept("a listener")
+
+    assert accepted == ["a listener"] * 2
+    waits = [worker.hesitation(connections) for connections in range(6)]
+    assert waits == sorted(set(waits))  # each further connection counts
+    assert waits[0] == 0
+    assert worker.hesitation(1_000) == waits[-1] <= 0.001
 
 
 def test_turns_go_to_whoever_waits_longest() -> None:

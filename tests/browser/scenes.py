@@ -472,7 +472,7 @@ def set_up_app(tabs: Tabs, person: Person) -> pyotp.TOTP:
     return pyotp.TOTP(secret)
 
 
-def second_factor(tabs: Tabs) -> Page:
+def code_after_password(tabs: Tabs) -> Page:
     """The question for a code, right after the password."""
     person = long_named_person(tabs)
     set_up_app(tabs, person)
@@ -501,7 +501,7 @@ def with_app(path: str) -> Scene:
     return scene
 
 
-def required_second_factor(tabs: Tabs) -> Page:
+def required_two_factor(tabs: Tabs) -> Page:
     """What a person sees who has to set up a second factor first."""
     tenant = tabs.site.build.tenant(tabs.site.fresh("Strict "), two_factor_for="everybody")
     person = tabs.site.build.person(f"{tabs.site.fresh('strict')}@example.com", tenant=tenant)
@@ -575,7 +575,7 @@ SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in, refused": pressed(at("/login", None), "Sign in", ".error"),
     "sign-in, rate limited": rate_limited,
-    "sign-in, second factor": second_factor,
+    "sign-in, second factor": code_after_password,
     "error 404, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
@@ -610,7 +610,7 @@ SCENES: dict[str, Scene] = {
     "jobs": at("/jobs/"),
     "job, ended": ended,
     "two-factor authentication": at("/account/second-factor", UMA),
-    "two-factor authentication, required": required_second_factor,
+    "two-factor authentication, required": required_two_factor,
     "two-factor authentication, an app to set up": at("/account/second-factor/app", UMA),
     "two-factor authentication, set up": with_app("/account/second-factor"),
     "two-factor authentication, an app to remove": with_app("/account/second-factor/remove"),

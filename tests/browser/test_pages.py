@@ -61,7 +61,7 @@ DIFFERENT = """(before) => {
 READ = """() => {
   const checker = new ace.Checker(), computed = window.getComputedStyle, read = {};
   let running = '';
-  const note = (name) => (read[running] ??= []).push(name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const note = (name) => (read[running] ??= []).push(name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`));
   window.getComputedStyle = (...given) => new Proxy(computed.apply(window, given), {get: (style, name) => {
     if (name === 'getPropertyValue') return (property) => { note(property); return style.getPropertyValue(property); };
     note(String(name));

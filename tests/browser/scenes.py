@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+import pyotp
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
+from portal.activity import follows
 from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
+from portal.jobs import running
+from portal.mfa import codes
+from portal.mfa import commands as mfa
 from portal.users.models import User
 from tests.acting import acting, age_authentication
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, exceed_rate_limit, sign_in
 from tests.cast import PASSWORD, Person, Tenant
 from tests.mailbox import email_of, path_of, send_queued_emails
+from tests.saved_views.test_views import saved
+from tests.teams.test_views import Teams
 
 LONG = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh"
 Scene = Callable[[Tabs], Page]
@@ -172,6 +182,12 @@ def invited(tabs: Tabs) -> Page:
 
 
 invitation_link = pressed(invited, "Show link", "output")
+
+
+def invitation_to_revoke(tabs: Tabs) -> Page:
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{guest(tabs).id}/invitation/revocation")
+    return page
 
 
 def opened(kind: str) -> Scene:
@@ -419,7 +435,7 @@ def asked_about_many(tabs: Tabs) -> Page:
 
 def invitations(tabs: Tabs) -> Page:
     page = at("/imports/invite", ADA)(tabs)
-    page.get_by_label("Email addresses").fill(f"{LONG} <{LONG.lower()}@example.com>, {ADA}, nobody")
+    page.get_by_label("Email addresses").fill(f"{LONG} <{tabs.site.fresh(LONG.lower())}@example.com>, {ADA}, nobody")
     page.get_by_role("button", name="Check addresses").click()
     page.locator(".figures").wait_for()
     return page
@@ -448,10 +464,118 @@ def viewing(tabs: Tabs) -> Page:
     return page
 
 
+def set_up_app(tabs: Tabs, person: Person) -> pyotp.TOTP:
+    """Set up an authenticator app for the person, whose current code is used then."""
+    secret = codes.new_secret()
+    with acting(tabs.site.build.app, person):
+        mfa.add_authenticator(secret, pyotp.TOTP(secret).at(now()))
+    return pyotp.TOTP(secret)
+
+
+def code_after_password(tabs: Tabs) -> Page:
+    """The question for a code, right after the password."""
+    person = long_named_person(tabs)
+    set_up_app(tabs, person)
+    page = tabs.open()
+    sign_in(page, person.email, PASSWORD)
+    return page
+
+
+def with_app(path: str) -> Scene:
+    """A page of a person who signed in with an authenticator app."""
+
+    def scene(tabs: Tabs) -> Page:
+        if "with an app" not in tabs.site.states:
+            person = long_named_person(tabs)
+            app = set_up_app(tabs, person)
+            page = tabs.open()
+            sign_in(page, person.email, PASSWORD)
+            page.get_by_label("Code", exact=True).fill(app.at(now() + timedelta(seconds=30)))
+            page.get_by_role("button", name="Continue").click()
+            page.get_by_role("link", name="Two-factor authentication").wait_for()
+            tabs.site.states["with an app"] = page.context.storage_state()
+        page = tabs.open("with an app")
+        page.goto(path)
+        return page
+
+    return scene
+
+
+def required_two_factor(tabs: Tabs) -> Page:
+    """What a person sees who has to set up a second factor first."""
+    tenant = tabs.site.build.tenant(tabs.site.fresh("Strict "), two_factor_for="everybody")
+    person = tabs.site.build.person(f"{tabs.site.fresh('strict')}@example.com", tenant=tenant)
+    page = tabs.open()
+    sign_in(page, person.email, PASSWORD)
+    expect(page.get_by_role("heading", name="Authenticator app")).to_be_visible()
+    return page
+
+
+def permanently_deleted(tabs: Tabs) -> Page:
+    """The question before a deleted person is permanently deleted."""
+    email = f"{tabs.site.fresh('deleted')}@example.com"
+    person = tabs.site.build.person(email, tenant=tabs.site.acme, last_name=LONG, password="-", deleted_at=now())
+    page = tabs.open(ADMIN)
+    page.goto(f"/users/{person.id}/purge")
+    return page
+
+
+def created_token(tabs: Tabs) -> Page:
+    page = at("/account/tokens/", UMA)(tabs)
+    page.get_by_label("Name").fill(tabs.site.fresh(LONG))
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Create token").click()
+    page.locator("#token").wait_for()
+    return page
+
+
+def team(tabs: Tabs) -> Page:
+    """A team with a member of long names."""
+    made = Teams(tabs.site.build.app).add(tabs.site.acme, tabs.site.fresh(LONG), long_named_person(tabs))
+    page = tabs.open(ADMIN)
+    page.goto(f"/teams/{made}")
+    return page
+
+
+def saved_view(tabs: Tabs) -> Page:
+    chief = tabs.site.build.person(f"{tabs.site.fresh('chief')}@example.com", role=Role.ADMIN, tenant=tabs.site.acme)
+    view = saved(tabs.site.build.app, chief, tabs.site.fresh(LONG), "role=ADMIN&verified=yes")
+    page = tabs.open(ADA)
+    page.goto(f"/saved_views/{view}")
+    return page
+
+
+def ended(tabs: Tabs) -> Page:
+    """A job that has ended."""
+    page = invitations(tabs)
+    page.get_by_role("button", name="Send 1 invitation").click()
+    page.wait_for_url("**/jobs/*/")
+    with tabs.site.build.app.app_context():
+        running.run(uuid.UUID(page.url.rstrip("/").rpartition("/")[2]))
+    page.reload()
+    return page
+
+
+def imported_addresses(tabs: Tabs) -> Page:
+    page = ended(tabs)
+    page.get_by_role("link", name="View result").last.click()
+    page.locator(".figures").wait_for()
+    return page
+
+
+def unsubscribing(tabs: Tabs) -> Page:
+    with acting(tabs.site.build.app):
+        path = urlsplit(follows.unsubscribe_url(uuid.uuid4())).path
+    page = tabs.open()
+    page.goto(path)
+    return page
+
+
 SCENES: dict[str, Scene] = {
     "sign-in": at("/login", None),
     "sign-in, refused": pressed(at("/login", None), "Sign in", ".error"),
     "sign-in, rate limited": rate_limited,
+    "sign-in, second factor": code_after_password,
     "error 404, signed out": at("/nothing-here", None),
     "dashboard": at("/"),
     "dashboard of an administrator": at("/", ADA),
@@ -471,6 +595,7 @@ SCENES: dict[str, Scene] = {
     "people, addresses to invite, with errors": pressed(at("/imports/invite"), "Check addresses", ".error"),
     "people, addresses to invite": invitations,
     "people, imported file": imported,
+    "people, imported addresses": imported_addresses,
     "people, none found": at("/users/?q=nobodyhere"),
     "people, offline": offline,
     "people, all filters": at("/users/filters"),
@@ -478,11 +603,20 @@ SCENES: dict[str, Scene] = {
     "people, columns to download": at("/users/columns"),
     "saved views": at("/saved_views/", ADA),
     "saved view, new": at("/saved_views/new?list=users&query=role%3DADMIN", ADA),
+    "saved view": saved_view,
     "teams": at("/teams/"),
+    "team": team,
     "import": at("/imports/"),
     "jobs": at("/jobs/"),
+    "job, ended": ended,
     "two-factor authentication": at("/account/second-factor", UMA),
+    "two-factor authentication, required": required_two_factor,
+    "two-factor authentication, an app to set up": at("/account/second-factor/app", UMA),
+    "two-factor authentication, set up": with_app("/account/second-factor"),
+    "two-factor authentication, an app to remove": with_app("/account/second-factor/remove"),
+    "recovery codes": pressed(with_app("/account/second-factor"), "Create new codes", "#codes li"),
     "API tokens": at("/account/tokens/", UMA),
+    "API token, created": created_token,
     "person, view as": of_person("/view-as"),
     "viewing as another person": viewing,
     "person": of_person(),
@@ -494,6 +628,7 @@ SCENES: dict[str, Scene] = {
     "person, rate limited": rate_limited_person,
     "person, edit": of_person("/edit"),
     "person, delete": of_person("/delete"),
+    "person, delete permanently": permanently_deleted,
     "person, delete dialog": dialog(of_person(), "Delete…"),
     "person, deleted with undo": pressed(of_person("/delete"), "Delete person", ".note"),
     "person, deactivate": of_person("/deactivation"),
@@ -501,12 +636,14 @@ SCENES: dict[str, Scene] = {
     "person, reset password": of_person("/password"),
     "person, invited": invited,
     "person, invitation link": invitation_link,
+    "person, revoke invitation": invitation_to_revoke,
     "outbox": outbox,
     "account, email": pending_address,
     "password, forgotten": at("/password/forgot", None),
     "invitation": opened("invitation"),
     "password, reset by link": opened("password_reset"),
     "address to confirm": opened("verification"),
+    "digest, unsubscribe": unsubscribing,
     "invalid link": at("/invitations/", None),
     "person, conflict": conflict,
     "organizations": at("/organizations/"),
@@ -521,6 +658,7 @@ SCENES: dict[str, Scene] = {
     "organization, edit by an administrator": of_organization("/edit", ADA),
     "organization, settings": of_organization("/settings"),
     "organization, settings by an administrator": of_organization("/settings", ADA),
+    "organization, inactive people": of_organization("/inactivity"),
     "organization, delete": of_organization("/delete"),
     "organization, delete dialog": dialog(of_organization(), "Delete…"),
     "activity": at("/activity/"),

@@ -44,6 +44,35 @@ READABLE = """() => {
     name === 'getPropertyValue' ? (property) => rgb(style.getPropertyValue(property))
       : typeof style[name] === 'function' ? style[name].bind(style) : rgb(style[name])});
 }"""
+# The properties that the themes give different values, in any element, and those that each rule reads.
+DIFFERENT = """(before) => {
+  const found = new Set();
+  const styles = [...document.querySelectorAll('*')].flatMap((each) => ['', '::before'].map((part) => {
+    const style = getComputedStyle(each, part || null);
+    return Object.fromEntries([...style].filter((name) => !name.startsWith('--'))
+      .map((name) => [name, style.getPropertyValue(name)]));
+  }));
+  if (!before) { window.before = styles; return []; }
+  styles.forEach((style, place) => Object.keys(style).forEach((name) => {
+    if (style[name] !== window.before[place][name]) found.add(name);
+  }));
+  return [...found];
+}"""
+READ = """() => {
+  const checker = new ace.Checker(), computed = window.getComputedStyle, read = {};
+  let running = '';
+  const note = (name) => (read[running] ??= []).push(name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`));
+  window.getComputedStyle = (...given) => new Proxy(computed.apply(window, given), {get: (style, name) => {
+    if (name === 'getPropertyValue') return (property) => { note(property); return style.getPropertyValue(property); };
+    note(String(name));
+    return typeof style[name] === 'function' ? style[name].bind(style) : style[name];
+  }});
+  for (const rule of Object.values(checker.engine.ruleMap)) {
+    const {id, run} = rule;
+    rule.run = (...given) => { running = id; try { return run(...given); } finally { running = ''; } };
+  }
+  return checker.check(document, ['WCAG_2_2']).then(() => read);
+}"""
 RUN_ACE = """(rules) => {
   const checker = new ace.Checker();
   if (rules.length) checker.rulesetRules.WCAG_2_2 = rules;
@@ -54,7 +83,7 @@ RUN_ACE = """(rules) => {
 ADD_STYLE = (
     "css => { document.adoptedStyleSheets = [new CSSStyleSheet()]; document.adoptedStyleSheets[0].replaceSync(css); }"
 )
-ABOUT_COLORS = ["text_contrast_sufficient"]
+ABOUT_COLORS = ["text_contrast_sufficient", "img_alt_background"]
 WIDE, NARROW = 1280, 390
 
 
@@ -74,7 +103,10 @@ def violations(page: Page, theme: str, width: int, options: dict[str, Any]) -> l
 
 
 def violations_for_ibm(page: Page) -> list[str]:
-    """What IBM's engine finds: all rules in the dark theme, those about colors in the light one. Uses the page up."""
+    """What IBM's engine finds in both themes. Uses the page up.
+
+    All rules run in the dark theme, and in the light one those that the theme makes a difference to.
+    """
     page.set_viewport_size({"width": WIDE, "height": HEIGHT})
     page.evaluate(SHORTEN)
     page.evaluate(ACE)
@@ -115,6 +147,21 @@ def test_the_check_finds_violations(tabs: Tabs) -> None:
     for_ibm = violations_for_ibm(page)
     assert any("dark: input_label_exists" in each for each in for_ibm)
     assert any("light: text_contrast_sufficient" in each for each in for_ibm)
+
+
+def test_only_rules_about_colors_can_find_something_else_in_the_other_theme(walk: SharedTabs) -> None:
+    page = SCENES["person"](walk)
+    page.evaluate(SHORTEN)
+    page.evaluate(ACE)
+    page.emulate_media(color_scheme="dark")
+    page.evaluate(DIFFERENT, arg=False)
+    page.emulate_media(color_scheme="light")
+    different = set(page.evaluate(DIFFERENT, arg=True))
+
+    read = page.evaluate(READ)
+
+    assert "color" in different
+    assert {rule for rule, names in read.items() if different & set(names)} == set(ABOUT_COLORS)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ PENDING = text("deleted_at IS NULL AND is_active AND invited_at IS NOT NULL AND 
 DEACTIVATED = text("deleted_at IS NULL AND NOT is_active")
 EXPIRING = text("deleted_at IS NULL AND expires_on IS NOT NULL")
 STARTING = text("deleted_at IS NULL AND activates_on IS NOT NULL")
+STAFF = text("deleted_at IS NULL AND role <> 'USER'")
 WITH_ZONE = text("deleted_at IS NULL AND time_zone IS NOT NULL")
 DELETED = text("deleted_at IS NOT NULL")
 BY_ZONE = {"time_zone": 'COLLATE "C"'}
@@ -34,6 +35,7 @@ INDEXES = (
         postgresql_include=["is_active", "organization_id", "invited_at", "accepted_at", "search_text"],
     ),
     Index("users_name_idx", "sort_name", "id", postgresql_where=NOT_DELETED, postgresql_ops=BY_NAME),
+    Index("users_staff_name_idx", "role", "sort_name", "id", postgresql_where=STAFF, postgresql_ops=BY_NAME),
     Index(
         "users_organization_created_at_idx",
         "organization_id",

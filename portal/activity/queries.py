@@ -162,13 +162,13 @@ def _newest_of_row(table: str, *, is_unlimited: bool) -> Rows:
 
 
 def latest() -> Sequence[Row[Any]]:
-    """The newest few operations that changed something. Deleted people keep their names."""
+    """The newest few operations, besides sign-ins, which are many more. Deleted people keep their names."""
     return read(_latest(is_unlimited=current_actor().is_unlimited), with_deleted=True)
 
 
 @cache
 def _latest(*, is_unlimited: bool) -> Rows:
-    shown = operations().where(Operation.shown_to(is_unlimited=is_unlimited), Operation.row_version.is_not(None))
+    shown = operations().where(Operation.shown_to(is_unlimited=is_unlimited), not_(_is_sign_in(Operation)))
     return kept(shown.order_by(Operation.at.desc(), Operation.key.desc()).limit(LATEST))
 
 
@@ -220,13 +220,17 @@ def _tabs(entity: type[Activity] | type[Operation], condition: Condition[bool]) 
     kinds: dict[str, tuple[str, Condition[bool]]] = {
         "all": ("Everything", true()),
         "changes": ("Changes", entity.row_version.is_not(None)),
-        "sign-ins": ("Sign-ins", entity.action.in_([one.name for one in actions().values() if one.is_sign_in])),
+        "sign-ins": ("Sign-ins", _is_sign_in(entity)),
     }
     newest = {"at": Sort(entity.at, moment)}
     return {
         name: Tab(label, and_(condition, kind), newest, "-at", with_deleted=True)
         for name, (label, kind) in kinds.items()
     }
+
+
+def _is_sign_in(entity: type[Activity] | type[Operation]) -> Condition[bool]:
+    return entity.action.in_([one.name for one in actions().values() if one.is_sign_in])
 
 
 def _named(text: str) -> list[Condition[bool]]:

@@ -21,7 +21,7 @@ class ActivityFeed(Protocol):
         """The newest entries about a row."""
 
     def latest(self) -> Sequence[Any]:
-        """The newest operations that changed something."""
+        """The newest operations besides sign-ins."""
 
     def listing(self, arguments: Mapping[str, str], path: str) -> Listing:
         """The list of operations for these URL arguments."""
@@ -39,7 +39,7 @@ def history_of(table: str, row_id: uuid.UUID) -> Sequence[Any]:
 
 
 def latest_changes() -> Sequence[Any]:
-    """The newest changes that the reader may see."""
+    """The newest operations that the reader may see, besides sign-ins."""
     return feed().latest()
 
 

@@ -196,9 +196,7 @@ def test_a_change_of_many_rows_is_one_entry_and_its_page_lists_all_rows(
     assert {row.row_id for row in operation.rows} == {ada.id, uma.id}
 
 
-def test_the_latest_operations_are_changes_however_many_people_signed_in_since(
-    app: Flask, ada: Person, root: Person, busy: None
-) -> None:
+def test_the_latest_operations_are_no_sign_ins(app: Flask, ada: Person, root: Person, busy: None) -> None:
     for reader in (ada, root):
         with acting(app, reader):
             found = queries.latest()

@@ -234,7 +234,7 @@ def test_the_dashboard_shows_a_change_of_many_organizations_once(
 
     shown = _of(client, "/")
 
-    assert shown[0] == f"{root.name} signed in"
+    assert not [one for one in shown if "signed in" in one]
     assert len([one for one in shown if "created Branch" in one]) == 1
 
 

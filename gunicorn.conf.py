@@ -23,7 +23,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     @staticmethod
     def hesitation(connections: int) -> float:
-        """In seconds: an idle process needs less than the first step, and a thousand connections a second get in."""
+        """In seconds. The first step gives an idle process time; with all of them, a thousand a second get in."""
         return 0.0002 * min(connections, 5)
 
 

@@ -77,8 +77,9 @@ def request_options(site: Site, challenge: bytes, known: Iterable[Passkey] = (),
 
 def made(answer: Answer) -> NewPasskey | None:
     """The new passkey. None if the response is invalid, or for another challenge or site."""
+    webauthn = _library()
     try:
-        found = _library().verify_registration_response(
+        found = webauthn.verify_registration_response(
             credential=answer.credential,
             expected_challenge=answer.challenge,
             expected_rp_id=answer.site.id,
@@ -91,8 +92,9 @@ def made(answer: Answer) -> NewPasskey | None:
 
 def counted(answer: Answer, passkey: Passkey, *, alone: bool) -> int | None:
     """The passkey's counter after this response. None if the response is invalid, old, or for another challenge."""
+    webauthn = _library()
     try:
-        found = _library().verify_authentication_response(
+        found = webauthn.verify_authentication_response(
             credential=answer.credential,
             expected_challenge=answer.challenge,
             expected_rp_id=answer.site.id,

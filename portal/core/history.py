@@ -20,7 +20,6 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
-    and_,
     bindparam,
     func,
     inspect,
@@ -35,12 +34,11 @@ from portal.core.actions import Action
 from portal.core.actor import SYSTEM, Actor, Role, current_actor, current_origin
 from portal.core.db import acting_as, command, db, first_as_system
 from portal.core.errors import Conflict, Missing
-from portal.core.models import Audited, Base, Keyed, TenantOwned
+from portal.core.models import Audited, Base, Keyed, Record, TenantOwned
 from portal.core.operations import NEWEST, XID8
 from portal.core.row_security import ONESELF, OWN_TENANT
 
 CHANGING = ("update", "delete", "restore")
-PRIVATE = "saved_views"  # the table whose private rows have events without an organization
 RECORDED: tuple[TypeEngine[Any], ...] = (
     Text(),
     Uuid(),
@@ -91,23 +89,30 @@ class Activity(TenantOwned, Base):
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """An ADMIN sees the events of the own organization and of own private views, everybody else those about
+        """An ADMIN sees the events of the own organization and of own private rows, everybody else those about
         themselves.
         """
         if actor.role is Role.ADMIN and actor.organization_id is not None:
-            private = and_(cls.organization_id.is_(None), cls.table_name == PRIVATE, cls.actor_id == actor.id)
-            return or_(cls.organization_id == actor.organization_id, private)
+            is_private = cls.table_name.in_(private_tables()) & cls.organization_id.is_(None)
+            return or_(cls.organization_id == actor.organization_id, is_private & (cls.actor_id == actor.id))
         return (cls.table_name == "users") & (cls.row_id == actor.id)
 
     @classmethod
     def row_policy(cls) -> str:
         about = f"table_name = 'users' AND row_id = {ONESELF}"
-        private = f"table_name = '{PRIVATE}' AND organization_id IS NULL AND actor_id = {ONESELF}"
+        names = ", ".join(f"'{name}'" for name in private_tables())
+        private = f"table_name IN ({names}) AND organization_id IS NULL AND actor_id = {ONESELF}"
         return f"organization_id = {OWN_TENANT} OR ({about}) OR ({private})"
 
     @classmethod
     def tenant(cls) -> InstrumentedAttribute[Any]:
         return cls.organization_id
+
+
+def private_tables() -> list[str]:
+    """The tables that can have private rows, whose events have no organization."""
+    mappers = (one for one in Base.registry.mappers if issubclass(one.class_, Record) and one.class_.has_private_rows)
+    return sorted(one.local_table.description for one in mappers)
 
 
 MADE_HERE = select(Activity.action, Activity.changes).where(

@@ -112,6 +112,20 @@ class ListCounts(ListUrls):
         kind: Any = "exact" if every <= counts.BOUND else "more"
         return [whole, *(Count(min(part, counts.BOUND), kind) for part in parts)]
 
+    @staticmethod
+    def totals(*lists: ListCounts) -> list[Count]:
+        """The count of each list, as on its first page: in one statement, or in two if only some have deleted rows."""
+        counting = [one._counting() or (null(), 0) for one in lists]
+        numbers: dict[int, Any] = {}
+        for options in ({}, {"with_deleted": True}):
+            if places := [n for n, one in enumerate(lists) if one.options == options]:
+                asked = select(*(counting[n][0].label(f"of_{n}") for n in places))
+                numbers |= zip(places, read(asked, {}, **options)[0], strict=True)
+        return [
+            Count(one.about or 0, "about") if numbers[n] is None else Count.bounded(numbers[n], counting[n][1])
+            for n, one in enumerate(lists)
+        ]
+
     def _estimate(self) -> int:
         """The planner's estimate for the same rows, without reading them."""
         condition = self.tab.condition if self.tab.estimated is None else self.tab.estimated

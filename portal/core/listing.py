@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, literal_column, null, select, tuple_
+from sqlalchemy import Row, bindparam, func, literal_column, select, tuple_
 
 from portal.core import counts, cursors, ignored, jumping
 from portal.core.actor import current_actor
@@ -181,16 +181,6 @@ class Listing(ListCounts):
             if not found:
                 return
             yield found
-
-    @staticmethod
-    def totals(*lists: Listing) -> list[Count]:
-        """The count of each list, as on its first page, in one statement."""
-        counting = [one._counting() or (null(), 0) for one in lists]
-        found = read(select(*(number.label(f"of_{n}") for n, (number, _) in enumerate(counting))))[0]
-        return [
-            Count(one.about or 0, "about") if number is None else Count.bounded(number, bound)
-            for one, number, (_, bound) in zip(lists, found, counting, strict=True)
-        ]
 
     def _sorted_by(self) -> Sort:
         best = self.source.best if self.sort == BEST else None

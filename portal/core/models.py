@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -143,6 +143,8 @@ class TenantOwned:
 
 class Record(Keyed, TenantOwned, Audited, SoftDeletable):
     """A row that people create, change, delete and restore. Its class has a column or property `name`."""
+
+    has_private_rows: ClassVar[bool] = False  # whose events only their actor sees: they have no organization
 
 
 class Link(TenantOwned):

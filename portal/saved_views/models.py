@@ -46,6 +46,7 @@ class SavedView(Record, Base):
         *list_indexes("saved_views"),
     )
 
+    has_private_rows = True
     organization_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"))
     owner_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     list_name: Mapped[str]

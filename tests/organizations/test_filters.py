@@ -69,8 +69,19 @@ def test_sizes_count_the_organizations_that_are_listed(app: Flask, build: Builde
             {"size": "0", "status": "deleted"},
         ):
             found = resource.listing(asked, "/organizations/", {})
-            assert found.page().total == Count(len(found.page().rows)), asked
-            assert found.status == "deleted" or Listing.totals(found) == [found.page().total]
+            assert [found.page().total] == Listing.totals(found) == [Count(len(found.page().rows))], asked
+
+
+def test_totals_of_active_and_deleted_rows_are_counted_each_by_its_own_list(
+    app: Flask, build: Builder, root: Person, places: None
+) -> None:
+    for name in ("Gone", "Left"):
+        build.tenant(name, deleted_at=now())
+    with acting(app, root):
+        lists = [resource.listing({"status": status}, "/organizations/", {}) for status in ("deleted", "", "deleted")]
+
+        assert Listing.totals(*lists) == [one.page().total for one in lists]
+        assert Listing.totals(lists[0]) == [Count(2)]
 
 
 def test_all_filters_are_on_one_page_and_unknown_values_are_reported(

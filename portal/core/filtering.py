@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnExpressionArgument
@@ -13,6 +13,7 @@ from portal.core.sources import Filter
 from portal.core.terms import LONGEST
 
 MOST = 20  # values per filter
+COMMAS = 2  # in one of several entered names
 TOO_MANY = f"Only the first {MOST} values are applied."
 
 
@@ -52,12 +53,28 @@ def joined(arguments: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {name: ",".join(dict.fromkeys(filter(None, values))) for name, values in arguments.items()}
 
 
+def _keys_of(key_of: Callable[[str], str | None], entered: str) -> list[str]:
+    """The keys of several entered names, which can contain commas themselves. Empty if one isn't found."""
+    keys: list[str] = []
+    parts = entered.split(",")[:MOST]
+    while parts:
+        for many in range(min(len(parts), COMMAS + 1), 0, -1):
+            if key := key_of(",".join(parts[:many]).strip()):
+                break
+        else:
+            return []
+        keys.append(key)
+        parts = parts[many:]
+    return keys
+
+
 def _choose(found: Chosen, name: str, one: Filter, value: str) -> None:
     wrong, values = one.wrong or ignored.no_choice(name), values_of(one, value)
     entered = values[-1] if one.key_of and values and not read_key(values[-1]) else None
     if one.key_of and entered is not None:
-        if key := one.key_of(entered):
-            values = list(dict.fromkeys([*values[:-1], key]))
+        key = one.key_of(entered)
+        if keys := [key] if key else _keys_of(one.key_of, entered) if "," in entered else []:
+            values = list(dict.fromkeys([*values[:-1], *keys]))
         else:
             found.typed[name] = entered[:LONGEST]
             found.refused |= {name: wrong} if key is not None else {}

@@ -114,6 +114,19 @@ document.addEventListener('formdata', ({ target, formData }) => {
   for (const [name, value] of filled) formData.append(name, value);
 });
 
+// Make a checkbox of the chosen suggestion, so that another can be added.
+document.addEventListener('change', ({ target }) => {
+  const isChosen = [...target.list?.options ?? []].some(({ value }) => value === target.value);
+  if (!isChosen || !target.matches('.filters-form fieldset input')) return;
+  const box = Object.assign(document.createElement('input'), {
+    type: 'checkbox', className: 'form-check-input', name: target.name, value: target.value, checked: true,
+  });
+  const label = Object.assign(document.createElement('label'), { className: 'check' });
+  label.append(box, ` ${target.value}`);
+  target.before(label);
+  target.value = '';
+});
+
 // Some browsers drop table semantics if a style sheet changes the layout of rows, as on phones.
 function tableRoles() {
   if (!matchMedia('(max-width: 47.99rem)').matches) return;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.browsing import ADA, ADMIN, Tabs, names, sign_in
 from tests.cast import PASSWORD
@@ -54,10 +54,26 @@ def test_people_who_never_signed_in_can_be_found_until_they_do(tabs: Tabs, scrip
 
     page.get_by_role("link", name="More filters").click()
     page.get_by_label("Last sign-in", exact=True).select_option("never")
+    choose_organizations(page, "Acme Logistics", "Birch & Sons", scripts=scripts)
     page.get_by_role("button", name="Apply filters").click()
     expect(page).to_have_url(re.compile("last_sign_in=never"))
+    expect(page.locator(".chip")).to_contain_text(["Acme Logistics", "Birch & Sons", "Never"])
     assert names(page) == [person.name]
     sign_in(theirs, person.email, PASSWORD)
     page.reload()
 
     expect(page.get_by_role("heading", name="No people match")).to_be_visible()
+
+
+def choose_organizations(page: Page, *names: str, scripts: bool) -> None:
+    """Several values of one filter: each suggestion that was chosen becomes a checkbox."""
+    field = page.get_by_label("Add organization")
+    if not scripts:
+        field.fill(", ".join(names))
+        return
+    for name in names:
+        field.fill(name)
+        expect(page.locator(f'#organization-options option[value="{name}"]')).to_be_attached()
+        field.press("Tab")
+        expect(page.get_by_role("checkbox", name=name)).to_be_checked()
+        expect(field).to_have_value("")

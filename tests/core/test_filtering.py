@@ -22,7 +22,7 @@ ROW = Filter(
     lambda value: literal(value) == "x",
     lambda value, _: value,
     any_of=lambda values: literal(",".join(values)) == "x",
-    key_of=lambda text: OTHER if text == "Acme, Inc." else "",
+    key_of=lambda text: {"Acme, Inc.": OTHER, "Birch & Sons": KEY}.get(text, ""),
 )
 
 
@@ -40,6 +40,9 @@ ROW = Filter(
         (ROW, "Acme, Inc.", OTHER, False),
         (ROW, f"{KEY},Acme, Inc.", f"{KEY},{OTHER}", False),
         (ROW, f"{OTHER},Acme, Inc.", OTHER, False),
+        (ROW, "Acme, Inc.,Birch & Sons", f"{OTHER},{KEY}", False),
+        (ROW, "Birch & Sons, Acme, Inc., Birch & Sons", f"{KEY},{OTHER}", False),
+        (ROW, "Birch & Sons, Acme", "Birch & Sons, Acme", True),
         (ROW, "Birch", "Birch", True),
     ],
 )

@@ -139,7 +139,7 @@ def begin(import_id: uuid.UUID) -> uuid.UUID:
     if one.state != "checked":
         raise Conflict(None, "The file has not been checked yet.")
     one.state = "importing"
-    one.job_id = start("import", f"Import of {one.name}", {"import_id": str(one.id)}, total=one.total)
+    one.job_id = start("import", one.name if one.is_pasted else f"Import of {one.name}", {"import_id": str(one.id)}, total=one.total)
     return one.job_id
 
 
@@ -151,7 +151,7 @@ def undo(import_id: uuid.UUID) -> uuid.UUID:
     if one.state not in ("imported", "importing") or (job and job.is_open):
         raise Conflict(None, "This import can't be undone now.")
     one.state = "undoing"
-    title = f"Undo of the import of {one.name}"
+    title = "Undo of the invitations" if one.is_pasted else f"Undo of the import of {one.name}"
     one.job_id = start("import undo", title, {"import_id": str(one.id)}, total=one.imported)
     return one.job_id
 

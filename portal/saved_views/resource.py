@@ -120,7 +120,7 @@ class SavedViews(Resource[SavedView]):
         return SHARING.get(value, value) if name == "sharing" else in_words(value)
 
     def created(self, form: Form, row_id: uuid.UUID) -> str:
-        flash("View saved. You can open it from the navigation.", "success")
+        flash("View saved. Open it from the navigation, or make it the default under Display options.", "success")
         return url_for(f"{form.list_name.data}.index", view=str(row_id))
 
     def samples(self, tenant: SampleTenant) -> Samples:

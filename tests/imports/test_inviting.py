@@ -81,6 +81,8 @@ def test_addresses_are_previewed_then_invited(
         members = db.session.scalars(select(TeamMember.user_id).where(TeamMember.team_id == drivers["acme"])).all()
     assert set(members) == {one.id for one in people}
     assert re.search(r"Invited\s*3", text_of(ours.get(f"/imports/{import_id}/").text))
+    jobs = text_of(ours.get("/jobs/").text)
+    assert ("Invitations" in jobs, "Import of" in jobs) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -248,8 +248,9 @@ def test_an_organization_without_people_offers_to_add_one(
     text = client.get(f"/organizations/{birch.id}").text
 
     assert "No people yet" in text
-    assert f"/users/new?organization={birch.slug}" in text
-    assert f'value="{birch.name}"' in client.get(f"/users/new?organization={birch.slug}").text
+    for address in ("/users/new", "/imports/invite"):
+        assert f"{address}?organization={birch.slug}" in text
+        assert f'value="{birch.name}"' in client.get(f"{address}?organization={birch.slug}").text
 
 
 def test_the_page_shows_two_factor_coverage_last_sign_in_and_numbers_over_time(

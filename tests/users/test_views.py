@@ -403,6 +403,8 @@ def test_a_deactivated_person_can_be_activated_again(
 ) -> None:
     sign_in(uma, other_client)
     sign_in(ada)
+    assert f'href="/users/{uma.id}/edit#expires_on"' in client.get(f"/users/{uma.id}").text
+    assert 'id="expires_on"' in client.get(f"/users/{uma.id}/edit").text
 
     client.send(f"/users/{uma.id}/deactivation")
     assert not build.read(User, uma.id).is_active

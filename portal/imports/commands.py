@@ -139,7 +139,8 @@ def begin(import_id: uuid.UUID) -> uuid.UUID:
     if one.state != "checked":
         raise Conflict(None, "The file has not been checked yet.")
     one.state = "importing"
-    one.job_id = start("import", one.name if one.is_pasted else f"Import of {one.name}", {"import_id": str(one.id)}, total=one.total)
+    title = one.name if one.is_pasted else f"Import of {one.name}"
+    one.job_id = start("import", title, {"import_id": str(one.id)}, total=one.total)
     return one.job_id
 
 

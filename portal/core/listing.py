@@ -219,8 +219,18 @@ class Listing(ListCounts):
 
     @property
     def _is_few(self) -> bool:
-        is_part = self.is_filtered or bool(self.options)
+        is_found_in_order = not self.q and len(self.filters) == 1 and self._is_in_order_of_filter
+        is_part = (self.is_filtered or bool(self.options)) and not is_found_in_order
         return is_part and current_actor().is_unlimited and self._estimate() <= SCANNED_ABOVE
+
+    @property
+    def _is_in_order_of_filter(self) -> bool:
+        """Whether the list is sorted by what a filter requires: its index is in this order."""
+        return self.sort.removeprefix("-") in self._orders
+
+    @property
+    def _orders(self) -> set[str]:
+        return {one.sort.removeprefix("-") for name in self.filters if (one := self.source.filters[name]).sort}
 
     def _only_found(self, statement: Rows) -> Rows:
         return statement.where(self.source.entity.id.in_(select(self._find(Found(ALL, down=False)).c.id)))
@@ -242,9 +252,8 @@ class Listing(ListCounts):
     @property
     def _are_few_found_by_index(self) -> bool:
         """Whether a filter has an index in another order, which finds rows so few that sorting them is faster."""
-        orders = {one.sort.removeprefix("-") for name in self.filters if (one := self.source.filters[name]).sort}
-        is_sorted = self.sort.removeprefix("-") in orders
-        return bool(orders) and not is_sorted and self.about is not None and self.about <= SCANNED_ABOVE
+        is_other = bool(self._orders) and not self._is_in_order_of_filter
+        return is_other and self.about is not None and self.about <= SCANNED_ABOVE
 
     def _joined(self, keys: Rows) -> Rows:
         """The rows with these keys, in the order of the list."""

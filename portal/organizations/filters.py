@@ -54,18 +54,27 @@ def _ranges(label: str, ranges: Mapping[str, tuple[str, ColumnElement[bool]]]) -
 
 
 def count_of(listing: Listing) -> Any:
-    """The number of organizations in a list with these filters alone, from their sizes; None for other lists."""
+    """The number of organizations in a list that is filtered by size or administrators alone; None for other lists."""
     asked = listing.filters
-    if not asked or asked.keys() - SIZED.keys() or listing.options:
+    if not asked or listing.options:
+        return None
+    if asked.keys() == {"administrators"}:
+        keys = members().unadministered().subquery().c.organization_id
+        return _counted(keys)
+    if asked.keys() - SIZED.keys():
         return None
     wanted = (or_(false(), *(SIZED[name][one][1] for one in asked[name].split(","))) for name in asked)
-    active = OrganizationSize.organization_id.not_in(Organization.deleted_keys())
-    return select(func.count()).select_from(OrganizationSize).where(*wanted, active).scalar_subquery()
+    return _counted(OrganizationSize.organization_id, *wanted)
+
+
+def _counted(keys: Any, *conditions: ColumnElement[bool]) -> Any:
+    active = keys.not_in(Organization.deleted_keys())
+    return select(func.count(keys)).where(*conditions, active).scalar_subquery()
 
 
 FILTERS: Mapping[str, Filter] = {
     "administrators": Filter(
-        lambda value: members().unadministered() if value == "none" else None,
+        lambda value: Organization.id.in_(members().unadministered()) if value == "none" else None,
         lambda *_: "Without an active administrator",
         label="Administrators: any",
         choices=lambda: (("none", "Without an active administrator"),),

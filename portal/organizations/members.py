@@ -36,7 +36,7 @@ class Members(Protocol):
         """A number of people for lists of organizations: those who can sign in, or have this status; with this role."""
 
     def unadministered(self) -> Any:
-        """A condition for lists of organizations: none of its administrators can sign in."""
+        """A subquery with the key of each organization of which no administrator can sign in, deleted or not."""
 
     def oneself(self) -> tuple[str, bool]:
         """The actor's email address, and whether they have a second factor."""

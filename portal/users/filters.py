@@ -156,6 +156,7 @@ FILTERS = {
         label="Expiry: any",
         choices=lambda: list(EXPIRIES.items()),
         is_rare=True,
+        sort="expires_on",
     ),
     "start": Filter(
         _by_start,
@@ -165,6 +166,7 @@ FILTERS = {
         is_found=False,
         divides="deactivated",
         is_rare=True,
+        sort="activates_on",
     ),
     "last_sign_in": Filter(
         _by_last_sign_in,

@@ -193,10 +193,9 @@ def add_sign_in(organization_id: uuid.UUID | None) -> None:
     db.session.execute(select(func.portal_count_sign_in(organization_id)))
 
 
-def unadministered(organization_key: Any) -> ColumnElement[bool]:
-    """Whether the organization with this key has no administrator who can sign in."""
-    found: ColumnElement[bool] = organization_key.in_(select(Unadministered.organization_id))
-    return found
+def unadministered() -> Any:
+    """The keys of organizations without an administrator who can sign in."""
+    return select(Unadministered.organization_id)
 
 
 def remove_old(before: datetime) -> int:

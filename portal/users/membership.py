@@ -71,7 +71,7 @@ class People:
         )
 
     def unadministered(self) -> Any:
-        return unadministered(Organization.id)
+        return unadministered()
 
     def charts(self, organization_id: uuid.UUID, *, by_day: bool) -> Sequence[Chart]:
         return charts_of(growth(organization_id, by_day=by_day), by_day=by_day)[::2]  # it shows two

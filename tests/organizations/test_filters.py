@@ -67,6 +67,9 @@ def test_sizes_count_the_organizations_that_are_listed(app: Flask, build: Builde
             {"size": "0"},
             {"size": "0,1-9", "coverage": "none,100,1-49"},
             {"size": "0", "status": "deleted"},
+            {"administrators": "none"},
+            {"administrators": "none", "size": "0"},
+            {"administrators": "none", "status": "deleted"},
         ):
             found = resource.listing(asked, "/organizations/", {})
             assert [found.page().total] == Listing.totals(found) == [Count(len(found.page().rows))], asked

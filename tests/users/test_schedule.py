@@ -17,6 +17,7 @@ from portal.core.errors import Conflict
 from portal.core.history import Activity
 from portal.tokens.models import Session
 from portal.tokens.queries import is_live
+from portal.users import queries
 from portal.users.bulk import BACKWARDS
 from portal.users.commands import LAST_SUPER_ADMIN, OWN_ACCESS, users
 from portal.users.models import User
@@ -127,6 +128,9 @@ def test_a_joiner_is_created_listed_invited_and_activated_on_the_first_day(
     assert "First day of access" in text_of(shown)
     assert "The invitation is sent on" in text_of(shown)
     listed = ours.get("/users/?start=later").text
+    with acting(app, ada):
+        begin = [queries.listing(asked, "/users/").sort for asked in ({"start": "later"}, {"expiry": "any"}, {})]
+    assert begin == ["activates_on", "expires_on", "-created_at"]
     assert noor.email in listed
     assert re.search(r'aria-current="page">Deactivated.*aria-current="true">Starts later<', listed, re.S)
     assert 'href="/users/">Active' in listed

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 HEIGHT, A4 = 800, 718  # A4 within the margins of Chromium
-WIDTHS = (320, 390, 768, 1024, 1280, 1920)
+WIDTHS = (320, 390, 640, 768, 1024, 1280, 1920)
 ZOOMED: dict[str, Any] = {"width": 640, "height": 400, "deviceScaleFactor": 2, "mobile": False}  # 1280 pixels at 200 %
 VISIBLE = """
 const visible = (element) => element.checkVisibility({opacityProperty: true, visibilityProperty: true})
@@ -38,7 +38,7 @@ FORCED = f"""() => {{{VISIBLE}
     return style.maskImage !== 'none' && style.backgroundColor === canvas && (!part || style.content !== 'none');
   }});
   const boxes = 'input:is([type=checkbox], [type=radio])';
-  const typed = `.form-control:not(.dated > *), .form-select, .btn:not(.btn-tool), .note, .card, dialog[open]`;
+  const typed = `.form-control:not(.dated > *), .form-select, .btn:not(.btn-tool), .note, .card, .meter, dialog[open]`;
   const chosen = `.nav-item[aria-current], .tabs [aria-current], .sizes [aria-current], .theme [aria-pressed=true],
     .hit[aria-selected=true], .switch label:has(:checked), .choice label:has(:checked)`;
   return [

@@ -17,11 +17,13 @@ from portal.core.actor import Role
 from portal.core.clock import now
 from portal.core.db import command, db
 from portal.jobs import running
+from portal.jobs.models import Job
 from portal.mfa import codes
 from portal.mfa import commands as mfa
 from portal.users.models import User
 from tests.acting import acting, age_authentication
 from tests.browser.browsing import ADA, ADMIN, UMA, Tabs, exceed_rate_limit, sign_in
+from tests.browser.server import FAILING
 from tests.cast import PASSWORD, Person, Tenant
 from tests.mailbox import email_of, path_of, send_queued_emails
 from tests.saved_views.test_views import saved
@@ -545,13 +547,35 @@ def saved_view(tabs: Tabs) -> Page:
     return page
 
 
-def ended(tabs: Tabs) -> Page:
-    """A job that has ended."""
+def waiting(tabs: Tabs) -> Page:
+    """A job that waits for a worker."""
     page = invitations(tabs)
     page.get_by_role("button", name="Send 1 invitation").click()
     page.wait_for_url("**/jobs/*/")
+    return page
+
+
+def job_on(page: Page) -> uuid.UUID:
+    return uuid.UUID(page.url.rstrip("/").rpartition("/")[2])
+
+
+def half_done(tabs: Tabs) -> Page:
+    """A job that is running."""
+    page = waiting(tabs)
+    values: dict[str, Any] = {"state": "running", "started_at": now(), "total": 2_000, "done": 1_000}
+    change = update(Job).where(Job.id == job_on(page)).values(**values)
+    with acting(tabs.site.build.app):
+        command(lambda: db.session.execute(change))()
+    page.reload()
+    page.get_by_role("heading", name="Running").wait_for()
+    return page
+
+
+def ended(tabs: Tabs) -> Page:
+    """A job that has ended."""
+    page = waiting(tabs)
     with tabs.site.build.app.app_context():
-        running.run(uuid.UUID(page.url.rstrip("/").rpartition("/")[2]))
+        running.run(job_on(page))
     page.reload()
     return page
 
@@ -608,6 +632,8 @@ SCENES: dict[str, Scene] = {
     "team": team,
     "import": at("/imports/"),
     "jobs": at("/jobs/"),
+    "job, waiting": waiting,
+    "job, running": half_done,
     "job, ended": ended,
     "two-factor authentication": at("/account/second-factor", UMA),
     "two-factor authentication, required": required_two_factor,
@@ -644,7 +670,7 @@ SCENES: dict[str, Scene] = {
     "password, reset by link": opened("password_reset"),
     "address to confirm": opened("verification"),
     "digest, unsubscribe": unsubscribing,
-    "invalid link": at("/invitations/", None),
+    "error 410, invalid link": at("/invitations/", None),
     "person, conflict": conflict,
     "organizations": at("/organizations/"),
     "organizations, deleted": at("/organizations/?status=deleted"),
@@ -697,4 +723,5 @@ SCENES: dict[str, Scene] = {
     "error 403": at("/users/", UMA),
     "error 404": at("/nothing-here"),
     "error 405": at("/logout"),
+    **{f"error {code}": at(f"{FAILING}{code}") for code in (409, 413, 500, 503)},
 }

@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from flask import abort
+
 from portal.cli.serve import Server
 from portal.config import ROOT, Settings
+from portal.web.guards import public
 from tests.database import app_for
+
+FAILING = "/failing/"  # URLs that respond with the error they end with, for pages that are hard to cause
 
 
 @contextmanager
@@ -51,6 +56,7 @@ def main(database_url: str, public_url: str | None = None) -> None:
         reauthentication_minutes=60,  # tests share sessions, and a slow machine takes long
         public_url=public_url,
     )
+    app.add_url_rule(f"{FAILING}<int:code>", view_func=public(abort))
     Server(app, options).run()
 
 

@@ -21,12 +21,23 @@ RUN = """options => axe.run(document, {...options, resultTypes: ['violations']})
     violations.map(({id, nodes}) => `${id}: ${nodes.map(node => node.html.slice(0, 160)).join(' | ')}`))"""
 WHOLE: dict[str, Any] = {"runOnly": {"type": "tag", "values": TAGS}}
 COLORS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-# IBM's rules take longer the more elements there are, so rows and options that repeat are left out.
-# It doesn't find the labels of fields in closed details.
+# IBM's rules take longer the more elements and style rules there are, so rows and options that repeat are left out, and
+# rules for classes that no element has. It doesn't find the labels of fields in closed details.
 REPEATED = "tbody tr:nth-child(n+3), option:nth-child(n+4), .rows > li:nth-child(n+4)"
 SHORTEN = f"""() => {{
   document.querySelectorAll('{REPEATED}').forEach((each) => each.remove());
   document.querySelectorAll('details').forEach((each) => {{ each.open = true; }});
+  const isUsed = (selector) => (selector.match(/\\.[\\w-]+/g) || [])
+    .every((name) => document.getElementsByClassName(name.slice(1)).length);
+  const shorten = (sheet) => {{
+    for (let place = sheet.cssRules.length; place--;) {{
+      const {{selectorText, cssRules}} = sheet.cssRules[place];
+      const isPlain = selectorText && !/[(\\\\]/.test(selectorText);
+      if (isPlain && !selectorText.split(',').some(isUsed)) sheet.deleteRule(place);
+      else if (cssRules) shorten(sheet.cssRules[place]);
+    }}
+  }};
+  [...document.styleSheets].forEach(shorten);
 }}"""
 # The engine can't read the colors that our stylesheets use, so it gets them as red, green and blue.
 READABLE = """() => {

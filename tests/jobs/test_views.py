@@ -107,6 +107,14 @@ def test_the_navigation_shows_that_something_is_running_to_its_owner(app: Flask,
     assert "1 running" not in page_client(app, root).get("/users/").text
 
 
+def test_only_the_owner_is_promised_a_message(app: Flask, ada: Person, root: Person) -> None:
+    page = f"/jobs/{started(app, ada)}/"
+
+    promised = "You can leave this page. You’ll see a message when the job ends.</p>"
+    assert f"It starts as soon as a worker is free. {promised}" in page_client(app, ada).get(page).text
+    assert "You can leave this page.</p>" in page_client(app, root).get(page).text
+
+
 def test_the_result_is_announced_once_to_its_owner(app: Flask, ada: Person, root: Person) -> None:
     client, job_id = page_client(app, ada), started(app, ada)
     other = page_client(app, root)

@@ -15,16 +15,19 @@ const visible = (element) => element.checkVisibility({opacityProperty: true, vis
 const all = (selector) => [...document.querySelectorAll(selector)].filter(visible);
 const named = (what) => (element) => `${what}: ${element.outerHTML.slice(0, 160)}`;
 """
-# At any size: no sideways scrolling, and no text squeezed into a narrow column.
+# At any size: no sideways scrolling, no text squeezed into a narrow column, and no cell read under another one's head.
 FITTING = f"""() => {{{VISIBLE}
   const {{scrollWidth, clientWidth}} = document.documentElement;
   const isCrushed = (element) => {{
     const {{width, height}} = element.getBoundingClientRect();
     return height > 3 * width && element.textContent.trim().length > 4;
   }};
+  const isShifted = (table) => new Set([...table.rows].map(({{cells}}) =>
+    [...cells].map((cell) => cell.checkVisibility()).join())).size > 1;
   return [
     ...(scrollWidth > clientWidth ? ['the page scrolls sideways'] : []),
     ...all('main :is(a, small, dd, p, h1, h2, label)').filter(isCrushed).map(named('crushed')),
+    ...all('.list table, .tables').filter(isShifted).map(named('cells apart from their heads')),
   ];
 }}"""
 # Forced colors replace every background, so that only borders, outlines and marks of the browser are left.

@@ -96,6 +96,12 @@ ADD_STYLE = (
 )
 ABOUT_COLORS = ["text_contrast_sufficient", "img_alt_background"]
 WIDE, NARROW = 1280, 390
+MODES_FOR_IBM: list[tuple[str, int, list[str]]] = [
+    ("dark", WIDE, []),
+    ("light", WIDE, ABOUT_COLORS),
+    ("light", NARROW, []),
+    ("dark", NARROW, ABOUT_COLORS),
+]
 
 
 @pytest.fixture(scope="module")
@@ -114,18 +120,18 @@ def violations(page: Page, theme: str, width: int, options: dict[str, Any]) -> l
 
 
 def violations_for_ibm(page: Page) -> list[str]:
-    """What IBM's engine finds in both themes. Uses the page up.
+    """What IBM's engine finds in both themes, at a wide and a narrow size. Uses the page up.
 
-    All rules run in the dark theme, and in the light one those that the theme makes a difference to.
+    All rules run once per size, and in the other theme those that the theme makes a difference to.
     """
-    page.set_viewport_size({"width": WIDE, "height": HEIGHT})
     page.evaluate(SHORTEN)
     page.evaluate(ACE)
     page.evaluate(READABLE)
     found = []
-    for theme, rules in (("dark", []), ("light", ABOUT_COLORS)):
+    for theme, width, rules in MODES_FOR_IBM:
         page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
-        found += [f"IBM, {theme}: {each}" for each in page.evaluate(RUN_ACE, rules)]
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        found += [f"IBM, {theme}, {width} px: {each}" for each in page.evaluate(RUN_ACE, rules)]
     return found
 
 
@@ -156,8 +162,8 @@ def test_the_check_finds_violations(tabs: Tabs) -> None:
     assert {each.split(": ")[1] for each in found} == {"label", "color-contrast"}
     page.evaluate("document.querySelector('h1').style.color = 'oklch(90% 0 0)'")
     for_ibm = violations_for_ibm(page)
-    assert any("dark: input_label_exists" in each for each in for_ibm)
-    assert any("light: text_contrast_sufficient" in each for each in for_ibm)
+    assert any("dark, 1280 px: input_label_exists" in each for each in for_ibm)
+    assert any("dark, 390 px: text_contrast_sufficient" in each for each in for_ibm)
 
 
 def test_only_rules_about_colors_can_find_something_else_in_the_other_theme(walk: SharedTabs) -> None:
@@ -180,6 +186,7 @@ def test_only_rules_about_colors_can_find_something_else_in_the_other_theme(walk
     [
         ("h1 { width: 1000px; }", "390 px: the page scrolls sideways"),
         (".list td:first-child a { display: block; width: 5px; }", "1024 px: crushed"),
+        (".list td:nth-child(2) { display: none; }", "390 px: cells apart from their heads"),
         ("@media (resolution: 2x) { h1 { width: 1000px; } }", "200 %: the page scrolls sideways"),
         (".card .btn { border-style: none; }", "forced colors: no border"),
         (".icon { background: Canvas !important; }", "forced colors: an icon without a color"),

@@ -54,10 +54,13 @@ def joined(arguments: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _keys_of(key_of: Callable[[str], str | None], entered: str) -> list[str]:
-    """The keys of several entered names, which can contain commas themselves. Empty if one isn't found."""
+    """The keys of several entered names, which can contain commas themselves. Empty if one of them isn't found.
+
+    Names are looked up until there are too many.
+    """
     keys: list[str] = []
-    parts = entered.split(",")[:MOST]
-    while parts:
+    parts = entered.split(",")
+    while parts and len(keys) <= MOST:
         for many in range(min(len(parts), COMMAS + 1), 0, -1):
             if key := key_of(",".join(parts[:many]).strip()):
                 break

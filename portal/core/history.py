@@ -89,7 +89,7 @@ class Activity(TenantOwned, Base):
 
     @classmethod
     def visible_to(cls, actor: Actor) -> ColumnElement[bool]:
-        """An ADMIN sees the events of the own organization and of own private rows, everybody else those about
+        """ADMINs see the events of their organization and of their own private rows, everybody else those about
         themselves.
         """
         if actor.role is Role.ADMIN and actor.organization_id is not None:

@@ -114,7 +114,7 @@ class ListCounts(ListUrls):
 
     @staticmethod
     def totals(*lists: ListCounts) -> list[Count]:
-        """The count of each list, as on its first page: in one statement, or in two if only some have deleted rows."""
+        """The count of each list, as on its first page: in one statement, or in two if some show deleted rows."""
         counting = [one._counting() or (null(), 0) for one in lists]
         numbers: dict[int, Any] = {}
         for options in ({}, {"with_deleted": True}):

@@ -225,7 +225,7 @@ class Listing(ListCounts):
 
     @property
     def _is_in_order_of_filter(self) -> bool:
-        """Whether the list is sorted by what a filter requires: its index is in this order."""
+        """Whether the list is sorted by a column that it is filtered by: that column's index has its order."""
         return self.sort.removeprefix("-") in self._orders
 
     @property

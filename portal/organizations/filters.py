@@ -54,7 +54,7 @@ def _ranges(label: str, ranges: Mapping[str, tuple[str, ColumnElement[bool]]]) -
 
 
 def count_of(listing: Listing) -> Any:
-    """The number of organizations in a list that is filtered by size or administrators alone; None for other lists."""
+    """The number of organizations in a list that is filtered only by sizes, or only by administrators; else None."""
     asked = listing.filters
     if not asked or listing.options:
         return None

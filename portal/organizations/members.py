@@ -36,7 +36,7 @@ class Members(Protocol):
         """A number of people for lists of organizations: those who can sign in, or have this status; with this role."""
 
     def unadministered(self) -> Any:
-        """A subquery with the key of each organization of which no administrator can sign in, deleted or not."""
+        """A subquery for the keys of organizations, deleted or not, without an administrator who can sign in."""
 
     def oneself(self) -> tuple[str, bool]:
         """The actor's email address, and whether they have a second factor."""

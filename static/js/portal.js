@@ -114,7 +114,7 @@ document.addEventListener('formdata', ({ target, formData }) => {
   for (const [name, value] of filled) formData.append(name, value);
 });
 
-// Make a checkbox of the chosen suggestion, so that another can be added.
+// Turn the chosen suggestion into a checkbox, so that another can be added.
 document.addEventListener('change', ({ target }) => {
   const isChosen = [...target.list?.options ?? []].some(({ value }) => value === target.value);
   if (!isChosen || !target.matches('.filters-form fieldset input')) return;

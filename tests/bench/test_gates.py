@@ -111,8 +111,8 @@ LISTS = (
     "/users/?status=invited", "/users/?invitation=pending", "/users/?invitation=expired&sort=name&page=last",
     f"/users/?invitation=revoked&q={COMMON}",
 )  # fmt: skip
-# Two searches read more among a million: every match of a frequent word, if it doesn't follow the order or if a filter
-# isn't one of those that are found with it. The dashboard and the reports count all organizations besides.
+# Among a million people, two searches read every match of a frequent word, because the order or the filter isn't a part
+# of what the index finds. The dashboard and the reports also count all organizations.
 MORE = {
     f"/users/?q={COMMON}&sort=name": 36_000, f"/users/?invitation=revoked&q={COMMON}": 46_000,
     "/": 13_000, "/reports/": 12_000,

@@ -16,7 +16,7 @@ from portal.config import ROOT, Settings
 from portal.web.guards import public
 from tests.database import app_for
 
-FAILING = "/failing/"  # URLs that respond with the error they end with, for pages that are hard to cause
+FAILING = "/failing/"  # URLs that end with an error's code respond with it, because some errors are hard to cause
 
 
 @contextmanager

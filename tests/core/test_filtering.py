@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import literal
 
-from portal.core.filtering import MOST, TOO_MANY, chosen, joined
+from portal.core.filtering import COMMAS, MOST, TOO_MANY, chosen, joined
 from portal.core.sources import Filter
 
 KEY, OTHER = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
@@ -58,6 +59,21 @@ def test_a_filter_has_a_bounded_number_of_values() -> None:
 
     assert found.values["f"].count(",") == MOST - 1
     assert found.refused == {"f": TOO_MANY}
+
+
+def test_names_are_looked_up_until_there_are_too_many() -> None:
+    keys = {f"Team {number}": str(uuid.UUID(int=number)) for number in range(1, 1_001)}
+    asked: list[str] = []
+
+    def key_of(text: str) -> str:
+        asked.append(text)
+        return keys.get(text, "")
+
+    found = chosen({"f": replace(ROW, key_of=key_of)}, {"f": ", ".join(keys)})
+
+    assert found.values["f"].split(",") == list(keys.values())[:MOST]
+    assert found.refused == {"f": TOO_MANY}
+    assert len(asked) <= 1 + (MOST + 1) * (COMMAS + 1)
 
 
 def test_repeated_arguments_are_joined_without_empty_ones() -> None:

@@ -18,7 +18,7 @@ from tests.acting import acting
 from tests.cast import Builder, Person, Tenant, page_client
 from tests.imports.test_views import found, reasons, start, verdicts
 from tests.mailbox import jobs as emails
-from tests.pages import HTMX, PageClient, fields_of, text_of
+from tests.pages import HTMX, PageClient, fields_of, text_of, without_varying
 from tests.selecting import add
 
 PAGE = "/imports/invite"
@@ -107,6 +107,12 @@ def test_a_wrong_entry_is_named_at_its_field_and_nothing_is_lost(
 def test_admins_cannot_invite_into_other_organizations(
     app: Flask, ours: PageClient, ada: Person, bea: Person, birch: Tenant, drivers: dict[str, uuid.UUID]
 ) -> None:
+    named, unknown = (
+        without_varying(ours.get(f"{PAGE}?organization={slug}").text.replace(slug, "..."))[0]
+        for slug in (birch.slug, "nowhere")
+    )
+    assert named == unknown
+
     assert "No team matches this entry." in refusal(ours, team=str(drivers["other"]))
     import_id = invite(ours, organization_id=birch.slug, home_id=str(birch.id), team_id=str(drivers["other"]))
     start(app, ours, import_id)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
+from flask import Flask
+from markupsafe import escape
 
 from portal.core.clock import now
+from portal.teams.models import Team
+from tests.acting import acting
 from tests.cast import Builder, Person, SignIn, Tenant
-from tests.pages import HTMX, PageClient, names_in
+from tests.pages import HTMX, PageClient, names_in, without_varying
+from tests.selecting import add
 
 
 def shown(page: str) -> set[str]:
@@ -45,6 +51,42 @@ def test_an_unknown_or_ambiguous_organization_finds_nobody_and_says_so(
             page = client.get("/users/", query_string={"organization": entered}, headers=headers).text
             assert "Choose one of the suggestions." in page, entered
             assert shown(page) == set()
+
+
+@pytest.mark.parametrize("is_repeated", [True, False])
+def test_several_organizations_are_picked_by_name_whatever_they_are_called(
+    client: PageClient, sign_in: SignIn, build: Builder, root: Person, ada: Person, acme: Tenant, *, is_repeated: bool
+) -> None:
+    odd = build.tenant('Birch, <b> & "Sons", Inc.', slug="odd")
+    bea = build.person("bea@example.com", tenant=odd)
+    sign_in(root)
+    entered = [odd.name, acme.name]
+
+    asked = {"organization": entered if is_repeated else ", ".join(entered)}
+    for path in ("/users/", "/users/filters"):
+        page = client.get(path, query_string=asked).text
+        assert str(escape(odd.name)) in page
+        assert odd.name not in page
+        assert f"{odd.id},{acme.id}" in page or path != "/users/"
+    assert shown(client.get("/users/", query_string=asked).text) == {ada.name, bea.name}
+
+
+def test_an_admin_cannot_find_out_about_a_team_elsewhere_by_naming_it_beside_their_own(
+    app: Flask, client: PageClient, sign_in: SignIn, ada: Person, acme: Tenant, birch: Tenant
+) -> None:
+    with acting(app):
+        for tenant, name in ((acme, "Drivers"), (birch, "Pilots")):
+            add(Team(id=uuid.uuid4(), name=name, organization_id=tenant.id))
+    sign_in(ada)
+
+    for path in ("/users/", "/users/filters"):
+        for entered in ("Drivers, {}", "{}, Drivers", "{}, {}"):
+            existing, unknown = (
+                client.get(path, query_string={"team": entered.format(*[name] * 2)}).text.replace(name, "...")
+                for name in ("Pilots", "Sailor")
+            )
+            assert without_varying(existing)[0] == without_varying(unknown)[0]
+            assert re.search(r'id="team-error"[^>]*>No team matches this name.<', existing)
 
 
 def test_an_admin_has_no_picker_and_sees_nobody_elsewhere(

@@ -473,7 +473,7 @@ def test_an_invalid_or_contradictory_date_is_reported_at_its_field(
     client: PageClient, sign_in: SignIn, ada: Person, uma: Person
 ) -> None:
     sign_in(ada)
-    wrong = 'name="last_sign_in_before" value="" aria-invalid="true" aria-describedby="last_sign_in_before-wrong"'
+    wrong = 'name="last_sign_in_before" value="" aria-invalid="true" aria-describedby="last_sign_in_before-error"'
 
     for query, message in (
         ("last_sign_in_before=tomorrow", "This is not a valid date"),

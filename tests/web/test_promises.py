@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -66,7 +68,14 @@ def test_cs1_every_post_without_a_valid_csrf_token_is_refused(
         for token in ("", "x", tampered, other.token):
             answer = visitor.post(path, {"csrf_token": token, "name": "Forged"}, htmx=htmx)
             assert answer.status_code == 400, (path, token)
-        for kwargs in ({"json": {"name": "Forged"}}, {"data": "name=Forged", "content_type": "text/plain"}, {}):
+        own = {"csrf_token": visitor.token, "name": "Forged"}
+        misplaced: list[dict[str, Any]] = [
+            {"json": own},
+            {"query_string": own},
+            {"data": urlencode(own), "content_type": "text/plain"},
+            {"data": {"csrf_token": (BytesIO(visitor.token.encode()), "token.txt"), "name": "Forged"}},
+        ]
+        for kwargs in misplaced:
             assert visitor.client.post(path, **kwargs).status_code == 400, (path, kwargs)
         header = {"X-CSRFToken": other.token}
         assert visitor.client.post(path, headers=header, data={"name": "Forged"}).status_code == 400, path

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from flask import Flask
-from flask_migrate import Migrate
 
 from portal import features, web
+from portal.cli.migrating import Tool
 from portal.config import ROOT, Settings, load_settings
 from portal.core.db import DIRECT, db, engine_options
 from portal.postgres.embedded import Embedded
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     current_settings.set(app, settings)
     served_at.set(app, "http://127.0.0.1:8000")
     db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"))
+    app.extensions["migrate"] = Tool(app)
     web.init_app(app, settings)
     features.register(app)
     guards.check_routes(app)

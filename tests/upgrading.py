@@ -27,11 +27,10 @@ def with_samples(config: Config) -> Config:
 @pytest.fixture
 def samples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Add the sample migrations after the portal's own."""
-    usual = migrations.config
-    monkeypatch.setattr(migrations, "config", lambda: with_samples(usual()))
-    migrations.heads.cache_clear()
+    monkeypatch.setattr(migrations, "VERSIONS", (VERSIONS, SAMPLES))
+    migrations.known.cache_clear()
     yield
-    migrations.heads.cache_clear()
+    migrations.known.cache_clear()
 
 
 def upgraded_with_samples(app: Flask) -> Flask:
@@ -41,5 +40,5 @@ def upgraded_with_samples(app: Flask) -> Flask:
 
 def revisions() -> list[str]:
     """All revisions, oldest first."""
-    script = ScriptDirectory.from_config(migrations.config())
+    script = ScriptDirectory(str(migrations.FOLDER), version_locations=[str(one) for one in migrations.VERSIONS])
     return [one.revision for one in reversed(list(script.walk_revisions()))]

@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 
-import alembic.command
 import click
 from flask import current_app
 from sqlalchemy import Connection
@@ -102,7 +102,7 @@ def _move_aside(connection: Connection) -> None:
 def _migrate(connection: Connection) -> None:
     config = current_app.extensions["migrate"].migrate.get_config()
     config.attributes["connection"] = connection
-    alembic.command.upgrade(config, "head")
+    import_module("alembic.command").upgrade(config, "head")
 
 
 def _fill(connection: Connection, table: str, query: str, spelling: Spelling) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import click
-import flask_migrate
 from flask import Flask
 from flask.cli import ScriptInfo
 from sqlalchemy import make_url
 
 from portal.cli import serve
+from portal.cli.migrating import upgrade
 from portal.config import Settings
 from portal.core.db import db, direct_engine
 from portal.web.given import current_settings
@@ -50,7 +50,7 @@ def reset_command(info: ScriptInfo, yes: bool) -> None:
         if settings.database_url is None:
             serve.prepare_demo()
         else:
-            flask_migrate.upgrade()
+            upgrade()
             click.echo(f"{name} is empty and migrated. Now run `flask seed` or `flask seed --demo`.")
 
 

@@ -22,8 +22,13 @@ WRAPPED: set[Callable[..., object]] = set()
 
 
 def init_app(app: Flask) -> None:
-    """Wrap every command, including Flask-Migrate's."""
-    pending: list[click.Command] = list(app.cli.commands.values())
+    """Wrap every command. Flask-Migrate's follow when they are loaded (cli/migrating.py)."""
+    wrap(app.cli)
+
+
+def wrap(command: click.Command) -> None:
+    """Wrap the callbacks of a command and of all below it."""
+    pending = [command]
     for command in pending:
         pending += command.commands.values() if isinstance(command, click.Group) else []
         if command.callback and command.callback not in WRAPPED:  # unless another application already wrapped it

@@ -13,12 +13,12 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import click
-import flask_migrate
 from flask import Flask
 from flask.cli import ScriptInfo
 from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import OperationalError
 
+from portal.cli.migrating import upgrade
 from portal.config import Settings
 from portal.core.db import db
 from portal.core.errors import UnsuitableDatabase
@@ -102,7 +102,7 @@ def prepare(app: Flask, settings: Settings) -> None:
 
 def prepare_demo() -> None:
     """Migrate the embedded database, and fill it with demo data if it is empty."""
-    flask_migrate.upgrade()
+    upgrade()
     if seed.is_empty():
         click.echo(f"Creating demo data: {DEMO_PEOPLE:,} people ...")
         seed.seed_demo(people=DEMO_PEOPLE)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import errors as pg
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +19,8 @@ from portal.postgres import catalog
 from portal.postgres.catalog import Catalog
 from portal.postgres.embedded import Embedded
 
+FOLDER = ROOT / "migrations"
+VERSIONS = (FOLDER / "versions",)  # tests add to it
 # A migration that waits for a table's lock makes all later requests wait behind it. It therefore gives up early, lets
 # them proceed and tries again: before PostgreSQL, after a second, ends a request because of a deadlock.
 LOCK_SECONDS = 0.4
@@ -30,30 +29,26 @@ PAUSE_SECONDS = 2.0
 RETRIED = (pg.LockNotAvailable, pg.DeadlockDetected)
 
 
-def config() -> Config:
-    found = Config()
-    found.set_main_option("script_location", str(ROOT / "migrations"))
-    return found
+@cache
+def known() -> frozenset[str]:
+    """Every migration of this code. They are named like their files, and follow each other in that order."""
+    return frozenset(path.stem for folder in VERSIONS for path in folder.glob("*.py"))
 
 
-@lru_cache(maxsize=1)
 def heads() -> frozenset[str]:
-    """The migrations that a database must have for this code."""
-    return frozenset(ScriptDirectory.from_config(config()).get_heads())
+    """The last migration of this code: a database that has it has all."""
+    return frozenset({max(known())})
 
 
 def applied(connection: Connection) -> frozenset[str]:
-    """The migrations applied to a database; none if it was never migrated."""
-    return frozenset(MigrationContext.configure(connection).get_current_heads())
+    """The last migration that a database has; none if it was never migrated."""
+    if connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar() is None:
+        return frozenset()
+    return frozenset(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
 
 
 def are_pending(connection: Connection) -> bool:
     return applied(connection) != heads()
-
-
-def known() -> frozenset[str]:
-    """Every migration of this code."""
-    return frozenset(step.revision for step in ScriptDirectory.from_config(config()).walk_revisions())
 
 
 def made_by(revision: str) -> Catalog:
@@ -65,9 +60,10 @@ def made_by(revision: str) -> Catalog:
         Path(folder).chmod(0o711)  # the server may run as another account
         with Embedded(Path(folder) / "postgres", durable=False).running() as url:
             engine = create_engine(url, poolclass=NullPool)
-            wanted = config()
+            wanted = import_module("alembic.config").Config()
+            wanted.set_main_option("script_location", str(FOLDER))
             wanted.attributes["engine"] = engine
-            command.upgrade(wanted, revision)
+            import_module("alembic.command").upgrade(wanted, revision)
             with engine.connect() as connection:
                 return catalog.read(connection)
 

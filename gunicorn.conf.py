@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -27,6 +29,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         return 0.0002 * min(connections, 5)
 
 
+PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []  # that the server may use
+
 settings = load_settings()
 
 bind = "127.0.0.1:8000"
@@ -37,6 +41,22 @@ graceful_timeout = 30  # TERM, and HUP for a rolling restart, let requests end
 keepalive = 5
 forwarded_allow_ips = ""  # which proxies are believed is PORTAL_TRUSTED_PROXIES's to say
 control_socket_disable = True
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Choose the processor that runs the fewest processes, counting those that a restart is about to end."""
+    taken = [getattr(one, "processor", None) for one in server.WORKERS.values()]
+    worker.processor = min(PROCESSORS, key=taken.count, default=None)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Pin the process to its processor if each has its own: its threads take turns anyway, and find more in its caches.
+
+    Not if the processor was taken away meanwhile, as a container's can be.
+    """
+    if worker.cfg.workers == len(PROCESSORS):
+        with suppress(OSError):
+            os.sched_setaffinity(0, {worker.processor})
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -22,7 +22,17 @@ from bench.rows import KEY, PASSWORD, Rows, token_of
 from bench.servers import GUNICORN
 from portal.config import ROOT
 
-SERVED_ALIKE = {"worker_class", "workers", "threads", "graceful_timeout", "keepalive", "control_socket_disable"}
+SERVED_ALIKE = {
+    "PROCESSORS",
+    "worker_class",
+    "workers",
+    "threads",
+    "graceful_timeout",
+    "keepalive",
+    "control_socket_disable",
+    "pre_fork",
+    "post_worker_init",
+}
 START_SECONDS = 60
 PEERS = ("django", "flask-admin")
 NAMES = ("floor", "portal", *PEERS)
@@ -101,6 +111,8 @@ def _is_for_all(statement: ast.stmt) -> bool:
             return name in SERVED_ALIKE
         case ast.ImportFrom(module=module):
             return module in ("__future__", "typing", "gunicorn.workers.gthread")
+        case ast.FunctionDef(name=name):
+            return name in SERVED_ALIKE
     return isinstance(statement, ast.Import | ast.ClassDef)
 
 

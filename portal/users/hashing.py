@@ -10,10 +10,13 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 
 import bcrypt
 
+# Read at import, before the server pins each of its processes to one (gunicorn.conf.py).
+PROCESSORS = os.sched_getaffinity(0) if sys.platform == "linux" else set(range(os.cpu_count() or 1))
 NICENESS = 10  # about a tenth of what a page's thread gets, if both want the same processor
 
 
@@ -29,10 +32,12 @@ def is_hash_of(key: bytes, stored: bytes) -> bool:
 @lru_cache(maxsize=1)
 def _threads(process: int) -> ThreadPoolExecutor:
     """A process that was forked has none of its parent's threads, so it starts its own."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix=f"hashing-{process}", initializer=_give_way)
+    return ThreadPoolExecutor(len(PROCESSORS), thread_name_prefix=f"hashing-{process}", initializer=_give_way)
 
 
 def _give_way() -> None:
-    """Only Linux has priorities per thread."""
+    """Use any processor, with low priority. Only Linux has either per thread."""
     if sys.platform == "linux":
+        with suppress(OSError):  # all of them can have been taken away meanwhile
+            os.sched_setaffinity(0, PROCESSORS)
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

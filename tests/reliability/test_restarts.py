@@ -58,6 +58,16 @@ def restart(master: psutil.Process) -> None:
     until(lambda: not old & {worker.pid for worker in master.children()}, "the old workers are still there")
 
 
+def processors_of(master: psutil.Process) -> list[list[int]]:
+    return sorted(worker.cpu_affinity() for worker in master.children())
+
+
+def expected_processors() -> list[list[int]]:
+    """Each of the two processes has its own, if there are as many."""
+    own = sorted(os.sched_getaffinity(0))
+    return [[one] for one in own] if len(own) == 2 else [own, own]
+
+
 def test_re10_a_rolling_restart_fails_no_request(fresh_database: str, tmp_path: Path) -> None:
     root = root_on(fresh_database)
     stopped = threading.Event()
@@ -77,6 +87,7 @@ def test_re10_a_rolling_restart_fails_no_request(fresh_database: str, tmp_path: 
             for number in range(1, RESTARTS + 1):
                 restart(master)
                 until(lambda least=4 * number: statuses.total() > least, "nobody was served")  # type: ignore[misc]
+                until(lambda: processors_of(master) == expected_processors(), "the processes share a processor")
         finally:
             stopped.set()
         for one in visits:

@@ -23,6 +23,18 @@ if child == 0:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
+KEPT_ON_ONE = """
+import os
+from portal.users import hashing
+own = os.sched_getaffinity(0)
+os.sched_setaffinity(0, {min(own)})
+assert hashing._threads(os.getpid()).submit(os.sched_getaffinity, 0).result() == own
+
+hashing._threads.cache_clear()
+hashing.PROCESSORS = {max(own) + 1000}  # taken away since
+assert hashing.hashed(b"correct horse", 4).startswith(b"$2b$04$")
+"""
+
 
 def test_hashes_are_bcrypt_of_the_cost_that_was_asked_for() -> None:
     stored = hashing.hashed(b"correct horse", 5)
@@ -41,10 +53,16 @@ def test_hashing_has_a_lower_priority_than_the_thread_that_waits_for_it() -> Non
 
 
 def test_there_are_no_more_hashing_threads_than_processors() -> None:
-    pool, processors = hashing._threads(os.getpid()), os.cpu_count() or 1
+    pool, processors = hashing._threads(os.getpid()), len(hashing.PROCESSORS)
     barrier = threading.Barrier(processors)
     waiting = [pool.submit(lambda: (barrier.wait(60), threading.get_ident())[1]) for _ in range(processors * 3)]
     assert len({one.result(60) for one in waiting}) == processors
+
+
+def test_hashing_uses_every_processor_although_its_process_is_kept_on_one() -> None:
+    if sys.platform != "linux":
+        return  # elsewhere no thread is kept on a processor
+    subprocess.run([sys.executable, "-c", KEPT_ON_ONE], cwd=ROOT, check=True, timeout=60)  # noqa: S603
 
 
 def test_a_forked_worker_hashes_although_its_parent_did_before() -> None:

@@ -7,6 +7,7 @@ import threading
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,6 +87,26 @@ def test_the_process_with_the_fewest_connections_accepts_first(monkeypatch: pyte
     assert waits == sorted(set(waits))  # each further connection counts
     assert waits[0] == 0
     assert worker.hesitation(1_000) == waits[-1] <= 0.001
+
+
+def test_each_process_is_kept_on_the_processor_that_the_fewest_others_have(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PORTAL_INSTANCE", str(tmp_path))
+    config = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    config["PROCESSORS"][:] = [0, 1]
+    server = SimpleNamespace(WORKERS={})
+
+    def fork(number: int) -> int:
+        worker = SimpleNamespace()
+        config["pre_fork"](server, worker)
+        server.WORKERS[number] = worker
+        return int(worker.processor)
+
+    assert sorted(map(fork, (1, 2))) == [0, 1]
+    ended = server.WORKERS.pop(1).processor
+    assert fork(3) == ended  # in place of one that crashed
+    assert sorted(map(fork, (4, 5))) == [0, 1]  # a restart begins the new ones before it ends the old ones
 
 
 def test_turns_go_to_whoever_waits_longest() -> None:

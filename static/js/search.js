@@ -11,7 +11,11 @@ function openOver(path) {
   if (field) return field.focus();
   const active = document.activeElement, before = active === document.body ? document.querySelector('main') : active;
   document.addEventListener('htmx:after:swap', () => {
-    document.querySelector('#dialog-slot > dialog')?.addEventListener('close', () => before.focus(), { once: true });
+    const dialog = document.querySelector('#dialog-slot > dialog');
+    dialog?.addEventListener('close', () => {
+      dialog.querySelector('form')?.setAttribute('hx-target', 'this'); // what was typed just now has no results to go to
+      before.focus();
+    }, { once: true });
     choose(0);
   }, { once: true });
   htmx.ajax('GET', root + path, { target: '#dialog-slot', swap: 'innerHTML', source: '[data-find]' });

@@ -22,7 +22,7 @@ def announce() -> None:
     """Before each page: flash which of the person's jobs have ended since their last one. No statement if none."""
     if request.method != "GET" or not has_actor() or wants_fragment() or is_api():
         return
-    if not current_user.is_authenticated or not current_user.has_news:
+    if not getattr(current_user._get_current_object(), "has_news", False):
         return
     actor = current_actor()
     if actor.id is None or not allows(actor, JOBS_READ):

@@ -18,7 +18,8 @@ from portal.core.listing import Listing
 from portal.core.policy import Permissions, allows
 from portal.resources.bulk import DELETED
 from portal.resources.columns import Column, Kind
-from portal.web.jinja import ago, compact, escaped, exact, hue, initials
+from portal.web.escaping import escaped, html_of
+from portal.web.jinja import ago, compact, exact, hue, initials
 
 Cell = Callable[[Any], str]  # makes a cell of a row's value
 
@@ -47,15 +48,11 @@ def table_rows(
             f'<a class="hue-{hue(row.id)}" data-face="{escaped(initials(name))}" href="{base}{key}">{title}</a>'
         )
         if subtitle:
-            parts.append(f"<small>{_shown(subtitle)}</small>")
+            parts.append(f"<small>{html_of(subtitle)}</small>")
         for cell, of in cells:
             parts.append(cell(of(row)))
         parts.append(action.format(base + key, title))
     return Markup("".join(parts))  # noqa: S704 -- all values are escaped
-
-
-def _shown(value: Any) -> str:
-    return value if type(value) is Markup else escaped(str(value))
 
 
 def _cell(column: Column, listing: Listing) -> Cell:
@@ -66,7 +63,7 @@ def _cell(column: Column, listing: Listing) -> Cell:
 
 
 def _text(_column: Column, opening: str) -> Cell:
-    return lambda value: f"{opening}>{_shown(value)}"
+    return lambda value: f"{opening}>{html_of(value)}"
 
 
 def _state(_column: Column, opening: str) -> Cell:

@@ -55,7 +55,7 @@ class SavedView(Record, Base):
     sharing: Mapped[str]
     sort_name: Mapped[str] = sort_key()
     search_text: Mapped[str] = mapped_column(Computed("' ' || portal_fold(name)", persisted=True), deferred=True)
-    organization: Mapped[Organization | None] = relationship(lazy="raise_on_sql")
+    organization: Mapped[Organization | None] = relationship(lazy="raise_on_sql", viewonly=True)
     has_creator: ClassVar[Any]  # whether the person who created it is active
 
     @classmethod

@@ -30,7 +30,7 @@ class Team(Record, Base):
     search_text: Mapped[str] = mapped_column(
         Computed("' ' || portal_fold(name || ' ' || coalesce(description, ''))", persisted=True), deferred=True
     )
-    organization: Mapped[Organization] = relationship(lazy="raise_on_sql")
+    organization: Mapped[Organization] = relationship(lazy="raise_on_sql", viewonly=True)
 
 
 class TeamMember(Link, Base):

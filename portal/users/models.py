@@ -60,7 +60,7 @@ class User(Record, Base):
         deferred=True,
     )
 
-    organization: Mapped[Organization | None] = relationship(lazy="raise_on_sql")
+    organization: Mapped[Organization | None] = relationship(lazy="raise_on_sql", viewonly=True)
 
     @property
     def name(self) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from wtforms.widgets import CheckboxInput, HiddenInput, PasswordInput, Select, TextInput
+
+from portal.web.escaping import html_of
 
 FLAGS = ("required", "disabled", "readonly")
 CLASSES = {"BooleanField": "form-check-input", "SelectField": "form-select"}
@@ -43,9 +45,13 @@ def control(field: Any, given: Mapping[str, Any]) -> Markup | None:
     return Markup(f"<input{_attributes(values)}>")  # noqa: S704 -- escaped
 
 
+def hidden(name: str, value: str) -> Markup:
+    return Markup(f"<input{_attributes({'type': 'hidden', 'name': name, 'value': value})}>")  # noqa: S704 -- escaped
+
+
 def _options(field: Any) -> str:
     return "".join(
-        f"<option{_attributes({'selected': one.selected, 'value': one.value})}>{escape(one.label)}</option>"
+        f"<option{_attributes({'selected': one.selected, 'value': one.value})}>{html_of(one.label)}</option>"
         for one in field.iter_choices()
     )
 
@@ -53,7 +59,7 @@ def _options(field: Any) -> str:
 def _attributes(values: Mapping[str, Any]) -> str:
     """True gives an attribute without a value, False gives none."""
     return "".join(
-        f" {name}" if value is True else f' {name}="{escape(value)}"'
+        f" {name}" if value is True else f' {name}="{html_of(value)}"'
         for name, value in sorted(values.items())
         if value is not False
     )

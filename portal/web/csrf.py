@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, abort, after_this_request, current_app, flash, g, request
 from flask_login import current_user
 from flask_wtf import CSRFProtect
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 
 from portal.web import drafts
 from portal.web.guards import PUBLIC, rule_of
@@ -33,7 +33,12 @@ class Csrf(CSRFProtect):  # type: ignore[misc]
                 return  # the guards refuse it, whatever it contains
             if secret is None or not (_needs_no_session() or _is_recoverable(secret)):
                 raise
-            g.csrf_valid = True  # checked by the forms, too
+
+
+def csrf_token() -> str:
+    """The request's token. Pages contain it several times, and Flask-WTF reads its settings before it looks in `g`."""
+    token: str = g.get("csrf_token") or generate_csrf()
+    return token
 
 
 def _needs_no_session() -> bool:

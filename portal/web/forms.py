@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from flask import current_app, g, has_request_context, request
 from flask_wtf import FlaskForm
 from flask_wtf.form import _Auto
+from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, StringField, ValidationError
 from wtforms.validators import Length
@@ -19,7 +20,8 @@ from portal.core.actor import current_actor
 from portal.core.errors import Conflict, Missing
 from portal.core.policy import Permission, allows
 from portal.core.text import CONTROL, has_control, tidy
-from portal.web.controls import control
+from portal.web.controls import control, hidden
+from portal.web.csrf import csrf_token
 from portal.web.signed_keys import signed_row
 
 LONGEST_BASE = 4000
@@ -29,6 +31,8 @@ class Form(FlaskForm):  # type: ignore[misc]
     """The base of every form. Fields have the names of the model's columns; other input is ignored."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        csrf = False  # checked before any view runs (web/csrf.py)
+
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
             """Read texts only, because JSON and files contain other values. A draft takes precedence."""
             if request.is_json:
@@ -41,6 +45,11 @@ class Form(FlaskForm):  # type: ignore[misc]
         def render_field(self, field: Any, render_kw: dict[str, Any]) -> Any:
             rendered = control(field, render_kw)
             return super().render_field(field, render_kw) if rendered is None else rendered
+
+    def hidden_tag(self, *fields: Any) -> Markup:
+        """The hidden fields, and the token."""
+        own: Markup = super().hidden_tag(*fields)
+        return hidden("csrf_token", csrf_token()) + own
 
     def add_conflict(self, conflict: Conflict) -> None:
         """Show a conflict beside its field, or above the form."""
@@ -212,12 +221,11 @@ def reporting_conflicts(form: Form) -> Iterator[None]:
 def sending(texts: Mapping[str, str]) -> Iterator[None]:
     """Fill in the forms of the block with these texts, as if a page had sent them. A job has no request of its own."""
     with nullcontext() if has_request_context() else current_app.test_request_context(method="POST"):
-        former = {name: g.get(name) for name in ("typed", "csrf_valid")}
-        g.typed, g.csrf_valid = MultiDict(texts), True
+        former, g.typed = g.get("typed"), MultiDict(texts)
         try:
             yield
         finally:
-            g.typed, g.csrf_valid = former.values()
+            g.typed = former
 
 
 class TextField(StringField):

@@ -38,7 +38,7 @@ class Given(Generic[T]):
         self.key = f"portal.{name}"
 
     def __call__(self) -> T:
-        return self.of(current_app)
+        return self.of(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy asks again each time
 
     def of(self, app: Flask) -> T:
         value: T = app.extensions[self.key]

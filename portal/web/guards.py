@@ -133,9 +133,10 @@ def enforce() -> ResponseReturnValue | None:
         return None
     if is_api():
         return _enforce_for_programs(rule)
-    if not current_user.is_authenticated:
+    person = current_user._get_current_object()
+    if not person.is_authenticated:
         return _to_sign_in()
-    first = None if current_user.viewer else required_step(current_user)
+    first = None if person.viewer else required_step(person)
     if first and not getattr(view, first.exempt_attribute, False):
         return redirect(url_for(first.endpoint))
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
@@ -172,12 +173,13 @@ def _page_before() -> str:
 
 def _enforce_for_programs(rule: str | Permission) -> ResponseReturnValue | None:
     """Respond 401 instead of redirecting, and check the token's scopes in addition to the role."""
-    if not current_user.is_authenticated:
+    person = current_user._get_current_object()
+    if not person.is_authenticated:
         return problem(401)
-    if first := required_step(current_user):
+    if first := required_step(person):
         return problem(403, OWN_PASSWORD_FIRST if first is NEW_PASSWORD else TWO_FACTOR_FIRST)
     scope = scope_of(rule)
-    if current_user.scopes is not None and scope not in current_user.scopes:
+    if person.scopes is not None and scope not in person.scopes:
         return problem(403, f"This token doesn't have the scope {scope}.", code="insufficient_scope")
     if isinstance(rule, Permission) and not allows(current_actor(), rule):
         raise NotAllowed

@@ -40,11 +40,11 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     @app.after_request
     def add(response: Response) -> Response:
-        for name, value in ALWAYS.items():
-            response.headers.setdefault(name, value)
-        response.headers["X-Request-Id"] = g.get("request_id", "")
+        own = {name for name, _ in response.headers}
+        always = {**ALWAYS, "X-Request-Id": g.get("request_id", "")}
         if settings.https:
-            response.headers["Strict-Transport-Security"] = HSTS
+            always["Strict-Transport-Security"] = HSTS
+        response.headers.extend([(name, value) for name, value in always.items() if name not in own])
         if request.endpoint != "static":
             response.headers["Cache-Control"] = "no-store"
         return response

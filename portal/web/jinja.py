@@ -13,8 +13,8 @@ from flask import Flask, g, request
 from flask_login import current_user
 from jinja2 import StrictUndefined, Template
 from jinja2.ext import Extension
-from jinja2.runtime import Macro
-from markupsafe import Markup, escape
+from jinja2.runtime import Context, Macro
+from markupsafe import Markup
 
 from portal.core.actor import Role, current_actor, has_actor
 from portal.core.clock import local, now, zone
@@ -27,12 +27,13 @@ from portal.web import theme
 from portal.web.agents import browser_of
 from portal.web.brand import accent_of_emails, product
 from portal.web.controls import attributes_of
+from portal.web.csrf import csrf_token
+from portal.web.escaping import escaped
 from portal.web.given import navigation, permissions
 from portal.web.urls import here, home, path_of, same_page
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 HUES = 6
-_has_special = re.compile(r"[&<>\"']").search
 
 
 class Unindented(Extension):
@@ -49,8 +50,20 @@ class OneModule(Template):
         return super()._get_default_module()
 
 
+class Direct(Context):
+    """Call functions directly. Jinja first asks each of them, for every icon and link, whether it wants the context: of
+    those in our templates, only macros do.
+    """
+
+    def call(self, called: Any, /, *args: Any, _loop_vars: Any = None, _block_vars: Any = None, **kwargs: Any) -> Any:
+        if type(called) is Macro:
+            return called(self.eval_ctx, *args, **kwargs)
+        return called(*args, **kwargs)
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.template_class = OneModule
+    app.jinja_env.context_class = Direct
     app.jinja_env.add_extension(Unindented)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
@@ -62,13 +75,13 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals |= {
         "can": can, "navigation": shown_links, "zone_name": zone_name, "here": here, "home": home, "icon": icon,
         "path_of": path_of, "same_page": same_page, "once": once, "product": product,
-        "accent_of_emails": accent_of_emails, "attributes_of": attributes_of,
+        "accent_of_emails": accent_of_emails, "attributes_of": attributes_of, "csrf_token": csrf_token,
     }  # fmt: skip
     app.context_processor(about_request)
 
 
 def about_request() -> dict[str, Any]:
-    person = current_user._get_current_object() if current_user else None
+    person = current_user._get_current_object()
     return {
         "me": person if person and person.is_authenticated else None,
         "theme": theme.chosen(),
@@ -193,11 +206,6 @@ def email(address: str) -> Markup:
     """An email address in readable form. It can wrap before @ and dots, and is copied without breaks."""
     text = escaped(readable_email(address)).replace("@", "<wbr>@").replace(".", "<wbr>.")
     return Markup(text)  # noqa: S704 -- escaped above
-
-
-def escaped(text: str) -> str:
-    """The same as markupsafe.escape. Most texts contain nothing to escape, and finding that out is faster."""
-    return str(escape(text)) if _has_special(text) else text
 
 
 def count(counted: Count) -> str:

@@ -53,7 +53,8 @@ def confirm(row: Any, text: str, undo_url: str, *, is_made_here: bool | None = N
 
 def offer_undo(text: str, undo_url: str, **fields: object) -> None:
     """Flash what happened, with a button that sends the fields to `undo_url`."""
-    flash({"text": text, "url": undo_url, "fields": fields}, "undo")  # type: ignore[arg-type]
+    sent = {name: str(value) for name, value in fields.items()}
+    flash({"text": text, "url": undo_url, "fields": sent}, "undo")  # type: ignore[arg-type]
 
 
 def deleted_meanwhile(row: Any, url: str) -> Response:
